@@ -1,0 +1,1 @@
+"""The networks, one family a module: plain ``torch.nn`` and nothing else."""

@@ -1,0 +1,246 @@
+"""SRResNet, the generator of SRGAN (Ledig et al. 2017, arXiv:1609.04802v5, §2.1.1 and Fig. 4)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import torch
+from torch import Tensor, nn
+
+BLOCKS = 16  # §3.2: "16 identical (B = 16) residual blocks"
+FEATURES = 64  # Fig. 4: n64
+SCALE = 4  # §3.1: r = 4
+OUTER_KERNEL = 9  # Fig. 4: the first and the last convolution are k9
+INNER_KERNEL = 3  # Fig. 4: every other one is k3
+NORM_EPSILON = 1e-5  # not in the paper: PyTorch's own
+
+_STAGES = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}  # pixel-shuffle factors, in order
+
+
+def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+
+
+def _norm(features: int, batch_norm: bool) -> nn.Module:
+    return nn.BatchNorm2d(features, eps=NORM_EPSILON) if batch_norm else nn.Identity()
+
+
+class ResidualBlock(nn.Module):
+    """Convolution, norm, PReLU, convolution, norm, and the input added: Fig. 4's residual block.
+
+    Maps ``(n, features, h, w)`` to the same shape.
+    """
+
+    def __init__(self, features: int, batch_norm: bool) -> None:
+        super().__init__()
+        self.conv1 = _convolution(features, features, INNER_KERNEL)
+        self.norm1 = _norm(features, batch_norm)
+        self.act = nn.PReLU()
+        self.conv2 = _convolution(features, features, INNER_KERNEL)
+        self.norm2 = _norm(features, batch_norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.act(self.norm1(self.conv1(x)))
+        out: Tensor = x + self.norm2(self.conv2(y))
+        return out
+
+
+class Body(nn.Module):
+    """Everything at low resolution: ``(n, channels, h, w)`` to ``(n, features, h, w)``."""
+
+    def __init__(self, channels: int, features: int, blocks: int, batch_norm: bool) -> None:
+        super().__init__()
+        self.head = _convolution(channels, features, OUTER_KERNEL)
+        self.act = nn.PReLU()
+        self.blocks = nn.Sequential(*(ResidualBlock(features, batch_norm) for _ in range(blocks)))
+        self.trunk = _convolution(features, features, INNER_KERNEL)
+        self.norm = _norm(features, batch_norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.head(x))
+        out: Tensor = x + self.norm(self.trunk(self.blocks(x)))
+        return out
+
+
+class UpsampleStage(nn.Sequential):
+    """Convolution, pixel shuffle, PReLU: ``(n, f, h, w)`` to ``(n, f, factor·h, factor·w)``."""
+
+    def __init__(self, features: int, factor: int) -> None:
+        super().__init__()
+        self.conv = _convolution(features, features * factor**2, INNER_KERNEL)
+        self.shuffle = nn.PixelShuffle(factor)
+        self.act = nn.PReLU()
+
+
+class Tail(nn.Module):
+    """Features to pixels: ``(n, features, h, w)`` to ``(n, channels, scale·h, scale·w)``."""
+
+    def __init__(self, channels: int, features: int, scale: int) -> None:
+        super().__init__()
+        self.upsample = nn.Sequential(*(UpsampleStage(features, f) for f in _STAGES[scale]))
+        self.last = _convolution(features, channels, OUTER_KERNEL)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.last(self.upsample(x))
+        return out
+
+
+def receptive_radius(module: nn.Module) -> Fraction:
+    """Return how far one output of ``module`` sees, in pixels of the module's input.
+
+    The layers are taken in the order they are registered; a residual connection never reaches
+    further than the convolutions it bypasses, so the sum over all of them is the longest path.
+    """
+    radius, scale = Fraction(0), 1
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            reach = layer.dilation[0] * (layer.kernel_size[0] - 1)
+            radius += Fraction(reach, 2 * scale)
+        elif isinstance(layer, nn.PixelShuffle):
+            scale *= layer.upscale_factor
+    return radius
+
+
+class SRResNet(nn.Module):
+    """The generator: low-resolution pixels in [0, 1] to high-resolution pixels in [-1, 1].
+
+    Maps ``(n, channels, h, w)`` to ``(n, channels, scale·h, scale·w)`` for any ``h, w ≥ 1``.
+    With the defaults it has 1 549 462 parameters and is the paper's network.
+
+    Parameters
+    ----------
+    blocks : int
+        Residual blocks, 1 or more.
+    features : int
+        Feature maps of every hidden layer.
+    channels : int
+        Channels of the image, in and out.
+    scale : int
+        Upscaling factor: 2, 3, 4 or 8.
+    batch_norm : bool
+        Whether the body normalises. Without, the layers are those left after the norms have been
+        folded into the convolutions before them.
+
+    Attributes
+    ----------
+    body, tail : nn.Module
+        The low-resolution part, and the part that makes pixels of its features.
+    body_radius, tail_radius : fractions.Fraction
+        How far each part sees, in low-resolution pixels (37 and 2½ for the paper's network).
+    output_range : tuple of float
+        What the network gives for black and for white.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive or the scale is not one of those above.
+
+    References
+    ----------
+    Ledig et al., arXiv:1609.04802v5, §2.1.1, §3.2 and Figure 4.
+    """
+
+    def __init__(
+        self,
+        *,
+        blocks: int = BLOCKS,
+        features: int = FEATURES,
+        channels: int = 3,
+        scale: int = SCALE,
+        batch_norm: bool = True,
+    ) -> None:
+        super().__init__()
+        if min(blocks, features, channels) < 1:
+            raise ValueError(
+                "blocks, features and channels must be 1 or more; "
+                f"got {blocks}, {features} and {channels}."
+            )
+        if scale not in _STAGES:
+            raise ValueError(f"scale must be one of {sorted(_STAGES)}; got {scale}.")
+        self.blocks, self.features, self.channels = blocks, features, channels
+        self.scale, self.batch_norm = scale, batch_norm
+        self.output_range = (-1.0, 1.0)  # §3.2
+        self.body = Body(channels, features, blocks, batch_norm)
+        self.tail = Tail(channels, features, scale)
+
+    @property
+    def body_radius(self) -> Fraction:
+        """How far a feature sees, in low-resolution pixels."""
+        return receptive_radius(self.body)
+
+    @property
+    def tail_radius(self) -> Fraction:
+        """How far a pixel sees into the features, in low-resolution pixels."""
+        return receptive_radius(self.tail)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.tail(self.body(x))
+        return out
+
+
+@torch.no_grad()
+def start_as_interpolation(network: SRResNet) -> None:
+    """Initialise a network so that, untrained, it nearly repeats each pixel ``scale²`` times.
+
+    The layers stay the paper's; only their starting values differ. The image travels through the
+    first ``channels`` feature maps by centre taps. The last norm of every block and of the trunk
+    starts at γ = 0, so that the residual branches start silent. The pixel-shuffle convolutions copy
+    those maps to each sub-pixel, and the last convolution reads them into [-1, 1]. The remaining
+    weights keep half of their random start, so that gradients reach them.
+
+    Raises
+    ------
+    ValueError
+        If the network has no batch norm, or fewer features than channels.
+    """
+    channels = network.channels
+    if not network.batch_norm or network.features < channels:
+        raise ValueError(
+            "The interpolation start needs batch norm and at least as many features as channels; "
+            f"got batch_norm={network.batch_norm}, {network.features} features, {channels} channels"
+            "."
+        )
+    for block in network.modules():
+        if isinstance(block, ResidualBlock):
+            _silence(block.norm2)
+    _silence(network.body.norm)
+
+    network.body.head.weight.mul_(0.5)
+    for c in range(channels):
+        _pass_through(network.body.head, output=c, source=c)
+    for stage in network.modules():
+        if isinstance(stage, UpsampleStage):
+            stage.conv.weight.mul_(0.5)
+            sub_pixels = stage.shuffle.upscale_factor**2
+            for output in range(sub_pixels * channels):
+                _pass_through(stage.conv, output=output, source=output // sub_pixels)
+
+    low, high = network.output_range
+    last = network.tail.last
+    nn.init.normal_(last.weight, std=1e-3)
+    last.weight[:, :channels].zero_()
+    for c in range(channels):
+        _pass_through(last, output=c, source=c, gain=high - low, offset=low, keep=True)
+
+
+def _silence(norm: nn.Module) -> None:
+    if isinstance(norm, nn.BatchNorm2d):
+        nn.init.zeros_(norm.weight)
+
+
+def _pass_through(
+    conv: nn.Conv2d,
+    *,
+    output: int,
+    source: int,
+    gain: float = 1.0,
+    offset: float = 0.0,
+    keep: bool = False,
+) -> None:
+    """Make one output map of ``conv`` equal to ``gain × source + offset``."""
+    centre = conv.kernel_size[0] // 2
+    if not keep:
+        conv.weight[output].zero_()
+    conv.weight[output, source, centre, centre] = gain
+    if conv.bias is not None:
+        conv.bias[output] = offset
