@@ -1,0 +1,339 @@
+"""Arrays as planes of unit-range floats, and exactly back: layout, value range, dtype."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+Normalize: TypeAlias = str | tuple[float, float]
+
+COLOUR_CHANNELS = (3, 4)  # RGB and RGBA
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an array is read: independent planes of grey, RGB or RGBA pixels.
+
+    Attributes
+    ----------
+    leading : tuple of int
+        Axes before the plane, such as time and depth.
+    height, width : int
+        Of a plane, in pixels.
+    channels : int
+        0 for grey planes without a channel axis, 3 for RGB, 4 for RGBA.
+    dtype : numpy.dtype
+        Of the array, and of the result.
+    """
+
+    leading: tuple[int, ...]
+    height: int
+    width: int
+    channels: int
+    dtype: np.dtype[Any]
+
+    @property
+    def planes(self) -> int:
+        """Number of planes."""
+        return math.prod(self.leading)
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels of all planes."""
+        return self.planes * self.height * self.width
+
+    def shape(self, scale: int = 1) -> tuple[int, ...]:
+        """Return the array's shape, or that of the array upscaled by ``scale``."""
+        channels = (self.channels,) if self.channels else ()
+        return (*self.leading, scale * self.height, scale * self.width, *channels)
+
+    def indices(self) -> Iterator[tuple[int, ...]]:
+        """Yield the index of every plane, last axis fastest."""
+        yield from np.ndindex(*self.leading)
+
+
+def layout_of(shape: tuple[int, ...], dtype: Any, rgb: bool | None = None) -> Layout:
+    """Return how an array of this shape and dtype is read.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(…, h, w)`` or ``(…, h, w, 3|4)``.
+    dtype : dtype-like
+        A boolean, integer or floating type.
+    rgb : bool, optional
+        Whether the last axis holds colours. Left out, an axis of 3 or 4 after two others does.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is none of those.
+    ValueError
+        If there are fewer than two axes, an axis is empty, or the colour axis is not 3 or 4 long.
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "buif" or dtype.itemsize > 8:
+        raise TypeError(
+            f"Expected booleans, integers or floats of up to 64 bits; got {dtype}. Convert first."
+        )
+    if rgb is None:
+        rgb = len(shape) >= 3 and shape[-1] in COLOUR_CHANNELS
+        if not rgb and len(shape) >= 3 and shape[-1] <= 2:
+            raise ValueError(
+                f"Expected 2-D, RGB or RGBA planes; got shape {shape}, whose last axis is "
+                f"{shape[-1]} long. Say rgb=False if that is the width; else move or drop the axis."
+            )
+    if rgb and (len(shape) < 3 or shape[-1] not in COLOUR_CHANNELS):
+        raise ValueError(f"rgb=True expects shape (…, h, w, 3) or (…, h, w, 4); got {shape}.")
+    if len(shape) < 2:
+        raise ValueError(f"Expected an image of two axes or more; got shape {shape}.")
+    if 0 in shape:
+        raise ValueError(f"The image is empty: its shape is {shape}.")
+    channels = shape[-1] if rgb else 0
+    *leading, height, width = shape[:-1] if rgb else shape
+    return Layout(tuple(leading), height, width, channels, dtype)
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """The values that the network sees as 0 and as 1, and the bounds that a result is kept in."""
+
+    low: float
+    high: float
+    minimum: float
+    maximum: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.high - self.low):
+            raise ValueError(
+                f"The range {self.low:g} … {self.high:g} is too wide for floating point. "
+                "Rescale the image, or give normalize a pair of values."
+            )
+
+    @property
+    def width(self) -> float:
+        """Distance from 0 to 1; 1 where all values are one."""
+        return self.high - self.low if self.high > self.low else 1.0
+
+
+def dtype_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Return the range of a dtype: an integer's limits, and 0 to 1 for booleans and floats.
+
+    The limits of a 64-bit integer are rounded inwards, to values that a float64 can hold.
+    """
+    if dtype.kind not in "ui":
+        return 0.0, 1.0
+    info = np.iinfo(dtype)
+    high = float(info.max)
+    return float(info.min), high if int(high) <= info.max else float(np.nextafter(high, 0))
+
+
+def _storable_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+    if dtype.kind == "f":
+        return float(np.finfo(dtype).min), float(np.finfo(dtype).max)
+    return dtype_range(dtype)
+
+
+def value_range(image: Array, layout: Layout, normalize: Normalize = "auto") -> ValueRange:
+    """Return the value range that a rule gives for an image, shared by all its planes.
+
+    Parameters
+    ----------
+    image : ndarray
+        As ``layout`` describes it. Alpha, NaN and infinite values do not count.
+    layout : Layout
+        Of the image.
+    normalize : str or tuple of float
+        ``"auto"``: uint8 and bool by their dtype, everything else by its own smallest and largest
+        value. ``"data"``: always by smallest and largest. ``"dtype"``: the integer's limits, 0 to 1
+        for floats. ``(low, high)`` or ``"low, high"``: those values. ``"1%, 99.8%"``: those
+        percentiles. A result by smallest and largest value stays between them; any other rule
+        bounds it by what the dtype can hold.
+
+    Raises
+    ------
+    ValueError
+        If the rule is none of these, its values are not finite or not ascending, or the image has
+        no finite value to take a range from.
+    """
+    rule = parse_normalize(normalize)
+    if rule == "auto":
+        rule = "dtype" if layout.dtype == np.uint8 or layout.dtype.kind == "b" else "data"
+    if rule == "data":
+        return data_range(*_finite_limits(_colours(image, layout)), layout.dtype)
+    limits = _storable_range(layout.dtype)
+    if rule == "dtype":
+        return ValueRange(*dtype_range(layout.dtype), *limits)
+    if isinstance(rule, Percentiles):
+        return ValueRange(*_percentiles(_colours(image, layout), rule), *limits)
+    return ValueRange(float(rule[0]), float(rule[1]), *limits)
+
+
+def data_range(low: float, high: float, dtype: np.dtype[Any]) -> ValueRange:
+    """Return the value range of an image by its smallest and its largest finite value.
+
+    Raises
+    ------
+    ValueError
+        If ``low`` is above ``high``, as where there is no finite value.
+    """
+    if low > high:
+        raise ValueError("The image has no finite value to take a range from.")
+    smallest, largest = _storable_range(dtype)
+    low, high = max(float(low), smallest), min(float(high), largest)
+    return ValueRange(low, high, low, high)
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Two percentiles, 0 to 100, ascending."""
+
+    low: float
+    high: float
+
+
+def parse_normalize(normalize: Normalize) -> str | Percentiles | tuple[float, float]:
+    """Return a normalisation rule in its parsed form.
+
+    ``"auto"``, ``"data"`` and ``"dtype"`` stay; :func:`value_range` has the rest.
+    """
+    if isinstance(normalize, str) and normalize in ("auto", "data", "dtype"):
+        return normalize
+    explain = (
+        f"normalize must be 'auto', 'data', 'dtype', a pair such as (0, 4095) or percentiles "
+        f"such as '1%, 99.8%'; got {normalize!r}."
+    )
+    try:
+        parts = normalize.split(",") if isinstance(normalize, str) else list(normalize)
+        texts = [part.strip() if isinstance(part, str) else part for part in parts]
+        as_percent = [isinstance(text, str) and text.endswith("%") for text in texts]
+        low, high = (float(t[:-1] if isinstance(t, str) and t.endswith("%") else t) for t in texts)
+    except (TypeError, ValueError) as error:
+        raise ValueError(explain) from error
+    if as_percent[0] != as_percent[1] or not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(explain)
+    if low >= high or (as_percent[0] and not 0 <= low < high <= 100):
+        raise ValueError(
+            "normalize needs its first value below its second, percentiles between 0% and 100%; "
+            f"got {normalize!r}."
+        )
+    return Percentiles(low, high) if as_percent[0] else (low, high)
+
+
+def _colours(image: Array, layout: Layout) -> Array:
+    return image[..., :3] if layout.channels == 4 else image
+
+
+def _finite_limits(values: Array) -> tuple[float, float]:
+    if values.dtype.kind != "f":
+        low, high = int(values.min()), int(values.max())
+        return float(low), float(high)
+    finite = np.isfinite(values)
+    # Infinities stand in for the masked values: 0-d float64 results, whatever the dtype.
+    low_value = np.min(values, where=finite, initial=np.inf)
+    high_value = np.max(values, where=finite, initial=-np.inf)
+    return float(low_value), float(high_value)
+
+
+def _percentiles(values: Array, rule: Percentiles) -> tuple[float, float]:
+    if values.dtype.kind == "f":
+        values = values[np.isfinite(values)]
+        if not values.size:
+            raise ValueError("The image has no finite value to take percentiles from.")
+    low, high = np.percentile(values.astype(np.float64), [rule.low, rule.high])
+    if low == high:
+        raise ValueError(
+            f"The percentiles {rule.low:g}% and {rule.high:g}% of this image are both {low:g}. "
+            "Choose them further apart, or give two values."
+        )
+    return float(low), float(high)
+
+
+def count_not_finite(image: Array, layout: Layout) -> tuple[int, int]:
+    """Return how many values are NaN and how many are infinite, plane by plane in little memory."""
+    if layout.dtype.kind != "f":
+        return 0, 0
+    nan = infinite = 0
+    for index in layout.indices():
+        plane = image[index]
+        nan += int(np.count_nonzero(np.isnan(plane)))
+        infinite += int(np.count_nonzero(np.isinf(plane)))
+    return nan, infinite
+
+
+def _exact_type(dtype: np.dtype[Any], values: ValueRange) -> np.dtype[Any]:
+    """Return the float type in which every value of the dtype, and the range's own, survives."""
+    small = dtype.itemsize <= 2 and max(abs(values.low), abs(values.high)) <= 2**16
+    return np.dtype(np.float32 if small else np.float64)
+
+
+def to_unit(pixels: Array, values: ValueRange) -> NDArray[np.float32]:
+    """Return grey ``(h, w)`` or colour ``(h, w, c)`` pixels as float32 ``(c, h, w)``.
+
+    ``values.low`` becomes 0 and ``values.high`` 1; what lies outside stays outside, and becomes
+    infinite beyond float32.
+    """
+    planes = pixels[np.newaxis] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
+    exact = _exact_type(pixels.dtype, values)
+    unit: Array = planes.astype(exact)
+    with np.errstate(over="ignore"):
+        unit -= exact.type(values.low)
+        unit /= exact.type(values.width)
+        return np.ascontiguousarray(unit, dtype=np.float32)
+
+
+def from_unit(unit: NDArray[np.float32], values: ValueRange, dtype: np.dtype[Any]) -> Array:
+    """Return float32 ``(c, h, w)`` as pixels of a dtype: ``(h, w)`` if c is 1, else ``(h, w, c)``.
+
+    The inverse of :func:`to_unit`, bounded by the range's limits, and rounded (not truncated) where
+    the dtype is an integer's.
+    """
+    exact = _exact_type(dtype, values)
+    pixels: Array = unit.astype(exact)
+    with np.errstate(over="ignore"):  # bounded below
+        pixels *= exact.type(values.width)
+        pixels += exact.type(values.low)
+    np.clip(pixels, exact.type(values.minimum), exact.type(values.maximum), out=pixels)
+    if dtype.kind in "ui":
+        np.rint(pixels, out=pixels)
+    elif dtype.kind == "b":
+        pixels = pixels >= 0.5
+    planes = pixels.astype(dtype)
+    return planes[0] if len(planes) == 1 else np.ascontiguousarray(np.moveaxis(planes, 0, -1))
+
+
+def fill_from_nearest(pixels: Array, valid: NDArray[np.bool_]) -> Array:
+    """Return pixels ``(h, w[, c])``, each that is not valid replaced by the nearest that is.
+
+    Where nothing is valid, everything becomes 0.
+    """
+    if valid.all():
+        return pixels
+    if not valid.any():
+        return np.zeros_like(pixels)
+    from scipy.ndimage import distance_transform_edt
+
+    rows, columns = distance_transform_edt(~valid, return_distances=False, return_indices=True)
+    filled: Array = pixels[rows, columns]
+    return filled
+
+
+def fill_not_finite(plane: Array) -> Array:
+    """Return a plane with each NaN or infinite pixel replaced by the nearest finite one."""
+    pixels = plane[..., np.newaxis] if plane.ndim == 2 else plane
+    return fill_from_nearest(plane, np.all(np.isfinite(pixels), axis=-1))
+
+
+def fill_transparent(plane: Array) -> Array:
+    """Return RGBA ``(h, w, 4)`` as RGB, hidden colours replaced by the nearest visible one.
+
+    What lies under alpha 0 is often black. A network that sees it draws dark halos along the
+    border of what is visible.
+    """
+    return fill_from_nearest(plane[..., :3], plane[..., 3] > 0)
