@@ -1,0 +1,175 @@
+"""TIFF files: stacks, channels, colours and pixel sizes, and none of it silently half."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_srgan.files.picture import (
+    Header,
+    damage_named,
+    is_turned,
+    refuse_false_claim,
+    upright,
+)
+from napari_srgan.files.pixel_sizes import tiff_steps
+from napari_srgan.files.tiff_checks import check_complete, check_kind, check_page_chain
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPage, TiffPageSeries
+
+# Zstandard and LZMA reach this on blank planes; uncompressed data is checked to the byte.
+HIGHEST_RATIO = 2**15
+
+_ORIENTATION_TAG = 274
+_logger = logging.getLogger(__name__)
+
+
+def tiff_header(path: Path) -> Header:
+    """Read what a TIFF file's first series of images holds, decoding nothing.
+
+    Raises
+    ------
+    UnreadableImage
+        If the file is damaged, cut short, or of a kind whose values are not intensities.
+    """
+    with _first_series(path) as (tif, series):
+        header = _header(tif, series)
+        refuse_false_claim(path, header, HIGHEST_RATIO)
+        return header
+
+
+def tiff_pixels(path: Path) -> npt.NDArray[Any]:
+    """Decode a TIFF file's first series of images, with the axes that `tiff_header` tells.
+
+    Raises
+    ------
+    UnreadableImage
+        If anything of it is missing or damaged.
+    """
+    with _first_series(path) as (tif, series):
+        if len(tif.series) > 1:
+            _logger.warning(
+                "%s holds %d series of images; only the first is read.", path, len(tif.series)
+            )
+        page = series.keyframe
+        axes, shape = _axes(series)
+        data = series.asarray().reshape(shape)
+        data = data.astype(data.dtype.newbyteorder("="), copy=False)
+        rgb = _is_rgb(page, axes)
+        data = data.transpose([axes.index(axis) for axis in _display_order(axes, rgb=rgb)])
+        data, rgb = _intensities(tif, page, data, rgb=rgb)
+        return upright(data, _orientation(tif, page), rgb=rgb)
+
+
+@contextmanager
+def _first_series(path: Path) -> Iterator[tuple[TiffFile, TiffPageSeries]]:
+    from tifffile import TiffFile
+
+    with damage_named(path, "TIFF"):
+        check_page_chain(path)
+        with TiffFile(path) as tif:
+            if not tif.series:
+                raise ValueError("it holds no images")
+            series = tif.series[0]
+            check_kind(series.keyframe, series.dtype)
+            check_complete(tif, series)
+            yield tif, series
+
+
+def _header(tif: TiffFile, series: TiffPageSeries) -> Header:
+    page = series.keyframe
+    axes, stored = _axes(series)
+    rgb = _is_rgb(page, axes)
+    order = _display_order(axes, rgb=rgb)
+    lengths = dict(zip(axes, stored, strict=True))
+    steps = tiff_steps(tif, page)
+    if is_turned(_orientation(tif, page)):
+        lengths["X"], lengths["Y"] = lengths["Y"], lengths["X"]
+        steps = {{"X": "Y", "Y": "X"}.get(axis, axis): step for axis, step in steps.items()}
+    shape = tuple(lengths[axis] for axis in order)
+    dtype = series.dtype.newbyteorder("=")
+    named = order[:-1] if rgb else order
+    if _has_palette(tif, page):
+        shape, dtype, rgb = (*shape, 3), np.dtype(np.uint8), True
+    return Header(
+        shape,
+        dtype,
+        rgb,
+        pixel_scale=tuple(steps.get(a, (1.0, "pixel"))[0] for a in named) if steps else None,
+        units=tuple(steps.get(a, (1.0, "pixel"))[1] for a in named) if steps else None,
+        axis_labels=tuple(named.lower()) if _are_names(named) else None,
+    )
+
+
+def _axes(series: TiffPageSeries) -> tuple[str, tuple[int, ...]]:
+    """Name the axes as stored and their lengths, less the placeholders of length 1."""
+    axes, shape = series.get_axes(False), series.get_shape(False)
+    keep_all = series.kind == "shaped"
+    kept = [(a, n) for a, n in zip(axes, shape, strict=True) if n > 1 or a in "YX" or keep_all]
+    kept = [(a, n) for a, n in kept if not (a == "S" and n == 1)]
+    letters = ""
+    for i, (axis, _) in enumerate(kept):
+        letters += str(i) if axis in letters else axis  # several may be called Q
+    if not {"Y", "X"} <= set(letters):
+        raise ValueError(f"it holds data with the axes {axes} and shape {shape}, not images")
+    return letters, tuple(n for _, n in kept)
+
+
+def _display_order(axes: str, *, rgb: bool) -> str:
+    """Put rows and columns last, then the colours if they are such."""
+    leading = "".join(axis for axis in axes if axis not in "YXS")
+    samples = "S" if "S" in axes else ""
+    return f"{leading}YX{samples}" if rgb else f"{leading}{samples}YX"
+
+
+def _are_names(axes: str) -> bool:
+    """Tell axes with a meaning from those that a file leaves open: other, images, repeated."""
+    return axes.isalpha() and not set(axes) & set("QI")
+
+
+def _is_rgb(page: TiffPage, axes: str) -> bool:
+    """Tell colours from channels: a fourth sample is alpha only if it is not called otherwise."""
+    from tifffile import PHOTOMETRIC
+
+    if "S" not in axes or page.photometric not in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR):
+        return False
+    extra = tuple(int(sample) for sample in page.extrasamples)
+    return page.samplesperpixel == 3 or (page.samplesperpixel == 4 and extra != (0,))
+
+
+def _has_palette(tif: TiffFile, page: TiffPage) -> bool:
+    """Tell indexed colours from intensities that a microscope's program gave a colormap."""
+    from tifffile import PHOTOMETRIC
+
+    return page.photometric == PHOTOMETRIC.PALETTE and not (tif.is_imagej or tif.is_ome)
+
+
+def _orientation(tif: TiffFile, page: TiffPage) -> int:
+    # Microscopes' programs write this tag at random, and ImageJ and OME give it no meaning.
+    return 1 if tif.is_imagej or tif.is_ome else int(page.tags.valueof(_ORIENTATION_TAG, 1))
+
+
+def _intensities(
+    tif: TiffFile, page: TiffPage, data: npt.NDArray[Any], *, rgb: bool
+) -> tuple[npt.NDArray[Any], bool]:
+    """Look palette colours up, and turn "white is zero" round as its name asks."""
+    from tifffile import PHOTOMETRIC
+
+    if _has_palette(tif, page):
+        if page.colormap is None:
+            raise ValueError("its palette is missing")
+        colours = np.round(page.colormap / 257).astype(np.uint8)
+        return colours.T[data], True
+    if page.photometric == PHOTOMETRIC.MINISWHITE and not tif.is_imagej:
+        if data.dtype.kind == "b":
+            return ~data, rgb
+        if data.dtype.kind == "u":
+            return data.dtype.type(2**page.bitspersample - 1) - data, rgb
+    return data, rgb
