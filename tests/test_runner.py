@@ -1,0 +1,112 @@
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from napari_srgan.models.fold import folded, with_unit_output
+from napari_srgan.runner import Runner, inference_network
+
+CPU = torch.device("cpu")
+
+
+def random_window(channels=3, h=5, w=7):
+    return np.random.default_rng(0).random((channels, h, w), np.float32)
+
+
+def overflowing(network):
+    """Return a network of ordinary results whose features do not fit in float16."""
+    with torch.no_grad():
+        network.body.head.weight.mul_(2e5)
+        network.body.head.bias.zero_()
+        network.body.norm.weight.zero_()
+        network.body.norm.bias.zero_()
+        network.tail.last.weight.mul_(5e-6)
+    return network
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_window_becomes_what_the_network_makes_of_it_in_units(random_model, precision):
+    model, window = random_model(), random_window()
+
+    high = Runner(inference_network(model, colour=True), CPU, precision)(window)
+
+    with torch.no_grad():
+        expected = (model.network(torch.from_numpy(window)[None])[0] + 1) / 2
+    assert high.dtype == np.float32
+    assert high.shape == (3, 20, 28)
+    np.testing.assert_allclose(high, expected, atol=1e-5 if precision == torch.float32 else 0.1)
+
+
+def test_a_grey_window_becomes_the_mean_of_the_colours_of_its_replica(random_model):
+    model, window = random_model(), random_window(1)
+
+    high = Runner(inference_network(model, colour=False), CPU, torch.float32)(window)
+
+    with torch.no_grad():
+        colours = model.network(torch.from_numpy(window)[None].expand(-1, 3, -1, -1))[0]
+    np.testing.assert_allclose(high[0], (colours.mean(0) + 1) / 2, atol=1e-5)
+
+
+def test_a_window_is_not_written_to_and_the_network_not_changed(random_model):
+    network = inference_network(random_model(), colour=True)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    window = random_window()
+    copy = window.copy()
+
+    Runner(network, CPU, torch.bfloat16)(window)
+
+    assert (window == copy).all()
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_half_precision_that_overflows_is_computed_again_in_float32(random_network, caplog):
+    network = with_unit_output(folded(overflowing(random_network())))
+    window = random_window()
+    exact = Runner(network, CPU, torch.float32)(window)
+
+    with caplog.at_level(logging.INFO):
+        guarded = Runner(network, CPU, torch.float16)(window)
+
+    assert "computed again in float32" in caplog.text
+    assert (guarded == exact).all()
+    assert np.ptp(exact) > 0.01
+
+
+def test_only_the_window_that_overflows_is_computed_again(random_network, caplog):
+    network = with_unit_output(folded(overflowing(random_network())))
+    runner = Runner(network, CPU, torch.float16)
+
+    with caplog.at_level(logging.INFO):
+        runner(np.zeros((3, 5, 7), np.float32))
+        assert "again" not in caplog.text
+        runner(random_window())
+        assert "again" in caplog.text
+
+
+def test_what_is_not_finite_in_float32_either_is_an_error(random_network):
+    runner = Runner(folded(random_network()), CPU, torch.float32)
+    window = random_window()
+    window[0, 2, 3] = np.inf
+
+    with pytest.raises(FloatingPointError, match=r"not finite.*Check the image's value range"):
+        runner(window)
+
+
+def test_nothing_is_placed_on_a_device_before_the_first_window(random_network):
+    Runner(random_network(), torch.device("cuda:99"), torch.float32)
+
+
+def test_a_grey_model_refuses_colours_and_takes_grey(random_model):
+    grey = random_model(channels=1)
+
+    assert inference_network(grey, colour=False).channels == 1
+    with pytest.raises(ValueError, match="model random is for grey images only"):
+        inference_network(grey, colour=True)
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+@pytest.mark.parametrize("colour", [True, False])
+def test_a_model_of_other_channels_is_refused(random_model, channels, colour):
+    with pytest.raises(ValueError, match=f"has {channels} channels; images have 1 or 3"):
+        inference_network(random_model(channels=channels), colour=colour)
