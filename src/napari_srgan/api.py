@@ -1,0 +1,196 @@
+"""What people call: one function for arrays, napari layers and dask arrays."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_srgan import __version__
+from napari_srgan.checkpoints import Model
+from napari_srgan.images import Array, Normalize
+from napari_srgan.inference import NotFinite, Progress, Settings, iter_upscale_array
+from napari_srgan.library import DEFAULT_MODEL, list_models, load_model
+
+if TYPE_CHECKING:
+    import napari.layers
+
+__all__ = ["Progress", "iter_upscale", "list_models", "load_model", "upscale"]
+
+
+def upscale(
+    image: Any,
+    model: str | Path | Model = DEFAULT_MODEL,
+    *,
+    rgb: bool | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tile: int | str = "auto",
+    normalize: Normalize = "auto",
+    nan: NotFinite = "error",
+) -> Any:
+    """Upscale an image by the model's factor, ×4 with the models that ship.
+
+    Parameters
+    ----------
+    image : ndarray, napari.layers.Image or dask.array.Array
+        ``(…, h, w)`` grey, or ``(…, h, w, 3|4)`` RGB or RGBA; bool, integer or float. Leading axes
+        are independent planes. Of a layer, all planes at full resolution are taken.
+    model : str, Path or Model
+        A name that :func:`list_models` gives, the path of a checkpoint, or a loaded model.
+    rgb : bool, optional
+        Whether the last axis holds colours. Left out, an axis of 3 or 4 after two others does; a
+        layer knows.
+    device : str
+        ``auto`` (CUDA, then MPS, then CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    precision : str
+        ``auto`` (16-bit arithmetic for 8-bit images where the device has it, else float32),
+        ``float32``, ``float16``, ``bfloat16``.
+    tile : int or str
+        Edge of a tile in input pixels, or ``auto`` for what memory allows. It changes memory and
+        time; the result is the same.
+    normalize : str or tuple of float
+        Which values the network sees as black and white. ``auto``: uint8 and bool by dtype,
+        everything else by the smallest and the largest value of all planes together. Else
+        ``data``, ``dtype``, ``(low, high)`` or percentiles such as ``"1%, 99.8%"``.
+    nan : {"error", "fill"}
+        Whether NaN and infinite values are refused, or filled from their nearest finite neighbour.
+
+    Returns
+    -------
+    ndarray, napari.layers.Image or dask.array.Array
+        As the input: ``(…, scale·h, scale·w[, c])``, same dtype; rounded where it is an integer's.
+        A layer is a new one that lies where the input lies. A dask array is lazy, and so is the
+        layer of one.
+
+    Raises
+    ------
+    TypeError
+        If the image is of a kind or dtype that has no pixels to upscale.
+    ValueError
+        If the shape, the values or a setting do not fit; the message says which.
+    OSError
+        If the model's file is missing, damaged or cannot be downloaded.
+    MemoryError
+        If not even a small tile, or not the result, fits in memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_srgan as ns
+    >>> ns.upscale(np.zeros((30, 40, 3), np.uint8)).shape
+    (120, 160, 3)
+    """
+    steps = iter_upscale(
+        image,
+        model,
+        rgb=rgb,
+        device=device,
+        precision=precision,
+        tile=tile,
+        normalize=normalize,
+        nan=nan,
+    )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def iter_upscale(
+    image: Any,
+    model: str | Path | Model = DEFAULT_MODEL,
+    *,
+    rgb: bool | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tile: int | str = "auto",
+    normalize: Normalize = "auto",
+    nan: NotFinite = "error",
+) -> Generator[Progress, None, Any]:
+    """Upscale as :func:`upscale` does, yielding :class:`Progress` after every tile.
+
+    The generator returns the result (``yield from``, or ``StopIteration.value``). Closing it stops
+    the work within a tile.
+    """
+    loaded = load_model(model)
+    settings = Settings(device=device, precision=precision, tile=tile, nan=nan)
+    if _is_layer(image):
+        return (yield from _iter_layer(image, loaded, rgb, normalize, settings))
+    if _is_dask(image):
+        from napari_srgan.volumes import upscale_lazily
+
+        return upscale_lazily(image, loaded, rgb=rgb, normalize=normalize, settings=settings)
+    return (
+        yield from iter_upscale_array(
+            _as_array(image), loaded, rgb=rgb, normalize=normalize, settings=settings
+        )
+    )
+
+
+def _iter_layer(
+    layer: napari.layers.Image,
+    model: Model,
+    rgb: bool | None,
+    normalize: Normalize,
+    settings: Settings,
+) -> Generator[Progress, None, napari.layers.Image]:
+    from napari_srgan._layers import full_resolution, upscaled_layer
+
+    if rgb is not None and rgb != layer.rgb:
+        raise ValueError(f"The layer {layer.name!r} has rgb={layer.rgb}; rgb={rgb} contradicts it.")
+    pixels = full_resolution(layer)
+    if _is_dask(pixels):
+        from napari_srgan.volumes import upscale_lazily
+
+        result: Any = upscale_lazily(
+            pixels, model, rgb=layer.rgb, normalize=normalize, settings=settings
+        )
+    else:
+        result = yield from iter_upscale_array(
+            np.asarray(pixels), model, rgb=layer.rgb, normalize=normalize, settings=settings
+        )
+    return upscaled_layer(layer, result, model.scale, provenance(model, normalize, settings))
+
+
+def provenance(model: Model, normalize: Normalize, settings: Settings) -> dict[str, Any]:
+    """Return what a result should remember of how it was made."""
+    return {
+        "model": model.name,
+        "scale": model.scale,
+        "invents_texture": model.invents,
+        "precision": settings.precision,
+        "normalize": normalize,
+        "version": __version__,
+    }
+
+
+def _is_layer(image: Any) -> bool:
+    layers = sys.modules.get("napari.layers")
+    if layers is None or not isinstance(image, layers.Layer):
+        return False
+    kind = image.__class__  # not type(): plugins are given layers in a wrapper
+    if kind is not layers.Image:
+        raise TypeError(
+            f"Only image layers can be upscaled; {image.name!r} is a {kind.__name__} layer."
+        )
+    return True
+
+
+def _is_dask(image: Any) -> bool:
+    module = sys.modules.get("dask.array")
+    return module is not None and isinstance(image, module.Array)
+
+
+def _as_array(image: Any) -> Array:
+    if isinstance(image, np.ma.MaskedArray):
+        raise TypeError("Masked pixels have no value. Give them one first: image.filled(value).")
+    if hasattr(image, "__array__") or hasattr(image, "__array_interface__"):
+        return np.asarray(image)
+    raise TypeError(
+        f"Expected an array, a napari image layer or a dask array; got {type(image).__name__}."
+    )

@@ -1,0 +1,124 @@
+"""Which models there are, and loading one by name, by path or from a dropped file."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from napari_srgan.checkpoints import CHECKPOINT_SUFFIXES, Model, load_checkpoint
+from napari_srgan.store import entry, locate, registry
+
+DEFAULT_MODEL = "srresnet-x4"
+
+
+@dataclass(frozen=True)
+class _Own:
+    """A file that was added in this session, and what it said of itself."""
+
+    path: Path
+    invents: bool
+
+
+_remembered: dict[str, _Own] = {}
+
+
+def list_models() -> list[str]:
+    """Return the names of all models: those of the registry, then files added in this session."""
+    return [*(weights.name for weights in registry()), *_remembered]
+
+
+def purpose_of(name: str) -> str:
+    """Return one line on what a listed model is for.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model.
+    """
+    if name in _remembered:
+        return f"Your own model, from {_remembered[name].path}."
+    return entry(name).purpose
+
+
+def invents_texture(name: str) -> bool:
+    """Return whether a listed model draws texture that is not in the image; nothing is loaded.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model.
+    """
+    return _remembered[name].invents if name in _remembered else entry(name).invents
+
+
+def load_model(model: str | Path | Model, *, cache: Path | None = None) -> Model:
+    """Return a model, loading and verifying it the first time.
+
+    Parameters
+    ----------
+    model : str, Path or Model
+        A name that :func:`list_models` gives, the path of a checkpoint, or a loaded model.
+    cache : Path, optional
+        The folder for downloaded weights; see :func:`napari_srgan.store.cache_folder`.
+
+    Raises
+    ------
+    ValueError
+        If no model has this name, or the file is not a generator (``CheckpointError``).
+    OSError
+        If there is no such file, or the weights are missing and cannot be downloaded.
+    """
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, str) and model in _remembered:
+        return _load_file(_remembered[model].path, model)
+    if isinstance(model, str) and model in {weights.name for weights in registry()}:
+        weights = entry(model)
+        loaded = _load_file(locate(weights, cache=cache), weights.name)
+        # The registry's word holds, which is also what is shown before anything is loaded.
+        return replace(loaded, invents=weights.invents)
+    path = Path(model).expanduser().absolute()
+    if path.suffix.lower() in CHECKPOINT_SUFFIXES or path.is_file():
+        return _load_file(path, None)
+    near = difflib.get_close_matches(str(model), list_models(), n=1)
+    raise ValueError(
+        f"There is no model named {str(model)!r}"
+        + (f"; did you mean {near[0]!r}? " if near else ". ")
+        + f"Models: {', '.join(list_models())}; or give the path of a checkpoint."
+    )
+
+
+def remember(path: Path) -> str:
+    """Add a checkpoint to the models of this session and return the name it is chosen by.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be loaded; see :func:`load_model`.
+    """
+    path = path.absolute()
+    model = _load_file(path, None)
+    for other, known in _remembered.items():
+        if known.path == path:
+            _remembered[other] = _Own(path, model.invents)
+            return other
+    unique, copies = model.name, 2
+    while unique in list_models():
+        unique, copies = f"{model.name} ({copies})", copies + 1
+    _remembered[unique] = _Own(path, model.invents)
+    return unique
+
+
+def _load_file(path: Path, name: str | None) -> Model:
+    """Load a checkpoint, once for as long as the file does not change."""
+    if not path.is_file():
+        raise FileNotFoundError(f"No model file at {path}.")
+    status = path.stat()
+    return _load_unchanged(path, name, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=8)
+def _load_unchanged(path: Path, name: str | None, _changed: int, _size: int) -> Model:
+    return load_checkpoint(path, name)

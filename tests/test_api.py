@@ -1,0 +1,252 @@
+import inspect
+import subprocess
+import sys
+
+import dask.array as da
+import numpy as np
+import pytest
+import torch
+from napari.layers import Image, Labels, Points
+from PIL import Image as Photograph
+
+import napari_srgan as ns
+from napari_srgan.api import provenance
+from napari_srgan.inference import Settings
+
+FAST = {"device": "cpu", "precision": "float32"}
+
+
+def random_image(shape, dtype="u1", seed=0):
+    return (255 * np.random.default_rng(seed).random(shape)).astype(dtype)
+
+
+def drain(steps):
+    """Return the result and all progress."""
+    progress = []
+    while True:
+        try:
+            progress.append(next(steps))
+        except StopIteration as end:
+            return end.value, progress
+
+
+# The package
+
+
+def test_the_package_offers_its_functions_and_its_version():
+    assert set(ns.__all__) <= set(dir(ns))
+    assert ns.__version__.count(".") >= 2
+    for name in ns.__all__:
+        assert getattr(ns, name).__doc__
+
+
+def test_an_unknown_attribute_of_the_package_is_named():
+    with pytest.raises(AttributeError, match="'napari_srgan' has no attribute 'upsacle'"):
+        ns.upsacle  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    heavy = "{'torch', 'napari', 'qtpy', 'numpy', 'dask', 'importlib.metadata'}"
+    code = f"import sys, napari_srgan; print(sorted({heavy} & set(sys.modules)))"
+
+    # -S and a bare path, because a virtual environment's own start-up files may import some.
+    folder = ns.__path__[0].removesuffix("napari_srgan")
+    code = f"import sys; sys.path.append({folder!r}); {code}"
+    out = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, check=True)
+
+    assert out.stdout.decode().strip() == "[]"
+
+
+def test_upscale_and_iter_upscale_take_the_same():
+    one, other = (inspect.signature(f).parameters for f in (ns.upscale, ns.iter_upscale))
+
+    assert list(one.values()) == list(other.values())
+
+
+# Arrays
+
+
+def test_an_array_becomes_an_array_four_times_as_large(random_model):
+    image = random_image((5, 7, 3))
+
+    upscaled = ns.upscale(image, random_model(), **FAST)
+
+    assert type(upscaled) is np.ndarray
+    assert upscaled.shape == (20, 28, 3)
+    assert upscaled.dtype == image.dtype
+
+
+def test_the_default_model_upscales_without_being_named():
+    upscaled = ns.upscale(random_image((5, 7)), **FAST)
+
+    assert upscaled.shape == (20, 28)
+
+
+def test_a_model_can_be_named_loaded_or_a_file(random_model, tmp_path):
+    from napari_srgan.checkpoints import save_checkpoint
+
+    image, model = random_image((5, 7)), random_model()
+    save_checkpoint(tmp_path / "mine.safetensors", model.network, {})
+
+    by_model = ns.upscale(image, model, **FAST)
+    by_file = ns.upscale(image, tmp_path / "mine.safetensors", **FAST)
+    by_loaded = ns.upscale(image, ns.load_model(str(tmp_path / "mine.safetensors")), **FAST)
+
+    assert (by_model == by_file).all()
+    assert (by_model == by_loaded).all()
+
+
+def test_progress_is_yielded_and_the_result_returned(random_model):
+    image = random_image((50, 60))
+
+    result, progress = drain(ns.iter_upscale(image, random_model(), tile=9, **FAST))
+
+    assert (result == ns.upscale(image, random_model(), tile=9, **FAST)).all()
+    assert len(progress) > 1
+    assert isinstance(progress[-1], ns.Progress)
+    assert progress[-1].done == progress[-1].total == 50 * 60
+
+
+class Wrapped:
+    """An array of another library, as zarr's, h5py's and xarray's are."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        Wrapped,
+        torch.from_numpy,
+        Photograph.fromarray,
+        lambda image: image.view(np.recarray),
+    ],
+)
+def test_what_can_be_read_as_an_array_is(random_model, wrap):
+    image = random_image((5, 7, 3))
+
+    upscaled = ns.upscale(wrap(image), random_model(), **FAST)
+
+    assert type(upscaled) is np.ndarray
+    assert (upscaled == ns.upscale(image, random_model(), **FAST)).all()
+
+
+@pytest.mark.parametrize("image", [None, "a.png", [[1, 2], [3, 4]], 7, b"bytes", {"a": 1}])
+def test_what_is_no_image_is_named(random_model, image):
+    with pytest.raises(TypeError, match=f"Expected an array.*got {type(image).__name__}"):
+        ns.upscale(image, random_model())
+
+
+def test_masked_pixels_are_refused_with_what_to_do(random_model):
+    with pytest.raises(TypeError, match=r"image\.filled\(value\)"):
+        ns.upscale(np.ma.masked_less(random_image((5, 7)), 9), random_model())
+
+
+def test_an_array_without_pixels_is_refused(random_model):
+    with pytest.raises(ValueError, match="two axes or more"):
+        ns.upscale(np.float32(3), random_model())
+    with pytest.raises(TypeError, match="got object"):
+        ns.upscale(np.zeros((5, 7), object), random_model())
+
+
+@pytest.mark.parametrize("model", [None, 3, b"srresnet-x4"])
+def test_what_cannot_name_a_model_is_refused(model):
+    with pytest.raises(TypeError):
+        ns.upscale(random_image((5, 7)), model)
+
+
+def test_an_unknown_model_is_refused_before_the_image_is_looked_at():
+    with pytest.raises(ValueError, match="no model named"):
+        ns.upscale(None, "qqqq")
+
+
+# Dask arrays
+
+
+def test_a_dask_array_becomes_a_dask_array(random_model):
+    image = random_image((2, 19, 23))
+
+    lazy = ns.upscale(da.from_array(image), random_model(), **FAST)
+
+    assert isinstance(lazy, da.Array)
+    assert (lazy.compute() == ns.upscale(image, random_model(), **FAST)).all()
+
+
+# Layers
+
+
+def test_a_layer_becomes_a_new_layer_that_remembers_how(random_model):
+    layer = Image(random_image((9, 7)), name="cells", scale=(2, 3))
+
+    upscaled, progress = drain(ns.iter_upscale(layer, random_model(), **FAST))
+
+    assert isinstance(upscaled, Image)
+    assert upscaled is not layer
+    assert (upscaled.data == ns.upscale(layer.data, random_model(), **FAST)).all()
+    assert upscaled.scale.tolist() == [0.5, 0.75]
+    assert progress[-1].total == 9 * 7
+    made = provenance(random_model(), "auto", Settings(**FAST))
+    assert made in upscaled.metadata.values()
+    assert made["model"] == "random"
+    assert made["version"] == ns.__version__
+
+
+@pytest.mark.parametrize("shape", [(9, 7, 3), (9, 7, 4), (2, 9, 7)])
+def test_the_layer_knows_whether_it_holds_colours(random_model, shape):
+    layer = Image(random_image(shape), rgb=shape[-1] < 5)
+
+    upscaled = ns.upscale(layer, random_model(), **FAST)
+
+    assert upscaled.rgb == layer.rgb
+    assert (upscaled.data == ns.upscale(layer.data, random_model(), rgb=layer.rgb, **FAST)).all()
+
+
+def test_three_columns_of_a_grey_layer_are_not_taken_for_colours(random_model):
+    layer = Image(random_image((5, 9, 3)), rgb=False)
+
+    assert ns.upscale(layer, random_model(), **FAST).data.shape == (5, 36, 12)
+
+
+def test_rgb_cannot_contradict_the_layer(random_model):
+    layer = Image(random_image((9, 7)), name="cells")
+
+    with pytest.raises(ValueError, match="'cells' has rgb=False; rgb=True contradicts it"):
+        ns.upscale(layer, random_model(), rgb=True)
+    assert ns.upscale(layer, random_model(), rgb=False, **FAST).data.shape == (36, 28)
+
+
+def test_a_lazy_layer_stays_lazy(random_model):
+    image = random_image((3, 19, 23), "u2")
+    layer = Image(da.from_array(image, chunks=(1, 19, 23)))
+
+    upscaled = ns.upscale(layer, random_model(), **FAST)
+
+    assert isinstance(upscaled.data, da.Array)
+    eager = ns.upscale(image, random_model(), **FAST)
+    difference = np.abs(upscaled.data.compute().astype(int) - eager.astype(int))
+    assert difference.max() <= 1e-4 * np.ptp(image)
+
+
+def test_the_finest_level_of_a_multiscale_layer_is_taken(random_model):
+    image = random_image((16, 24))
+    layer = Image([image, image[::2, ::2]], multiscale=True)
+
+    upscaled = ns.upscale(layer, random_model(), **FAST)
+
+    assert (upscaled.data == ns.upscale(image, random_model(), **FAST)).all()
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind"),
+    [
+        (Labels(np.zeros((9, 7), int), name="cells"), "Labels"),
+        (Points(np.zeros((1, 2)), name="cells"), "Points"),
+    ],
+)
+def test_other_layers_are_refused_by_name(random_model, layer, kind):
+    with pytest.raises(TypeError, match=f"'cells' is a {kind} layer"):
+        ns.upscale(layer, random_model())
