@@ -1,0 +1,127 @@
+"""napari's image layers: what is taken from one, and how its upscaled copy stays in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import napari.layers
+    from numpy.typing import NDArray
+
+METADATA_KEY = "napari-srgan"
+
+# Appearance and description that hold for the upscaled image as they are.
+_CARRIED = (
+    "attenuation",
+    "axis_labels",
+    "blending",
+    "colormap",
+    "contrast_limits",
+    "custom_interpolation_kernel_2d",
+    "gamma",
+    "interpolation2d",
+    "interpolation3d",
+    "iso_threshold",
+    "opacity",
+    "projection_mode",
+    "rendering",
+    "rgb",
+    "units",
+)
+
+
+def full_resolution(layer: napari.layers.Image) -> Any:
+    """Return a layer's pixels, the finest level of a multiscale one; dask arrays stay lazy."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def upscaled_geometry(
+    layer: napari.layers.Image, scale: int, start: tuple[int, ...] | None = None
+) -> dict[str, Any]:
+    """Return the transforms that put the upscaled pixels where the layer's pixels are.
+
+    The outer edges of the two grids coincide: the first small pixel's centre lies
+    ``(1/scale − 1)/2`` of a pixel before the first pixel's, along the last two axes.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The layer that is upscaled.
+    scale : int
+        Upscaling factor of the last two axes.
+    start : tuple of int, optional
+        Index, along the leading axes, of the first plane taken. Default: the first.
+    """
+    origin = np.zeros(layer.ndim)
+    if start is not None:
+        origin[: len(start)] = start
+    factor = np.ones(layer.ndim)
+    origin[-2:] = (1 / scale - 1) / 2
+    factor[-2:] = scale
+    return {
+        "scale": np.asarray(layer.scale) / factor,
+        "translate": layer.affine.inverse(np.asarray(layer.data_to_world(origin))),
+        "rotate": layer.rotate,
+        "shear": layer.shear,
+        "affine": layer.affine,
+    }
+
+
+def upscaled_layer(
+    layer: napari.layers.Image,
+    pixels: Any,
+    scale: int,
+    provenance: Mapping[str, Any],
+    start: tuple[int, ...] | None = None,
+) -> napari.layers.Image:
+    """Return a new layer of upscaled pixels that looks, and lies in the world, as the layer does.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The layer that was upscaled.
+    pixels : array
+        Upscaled pixels with as many axes as the layer's.
+    scale : int
+        Upscaling factor of the last two axes.
+    provenance : mapping
+        What made the pixels, kept in the new layer's metadata.
+    start : tuple of int, optional
+        See :func:`upscaled_geometry`.
+    """
+    from napari.layers import Image
+
+    state = layer.as_layer_data_tuple()[1]
+    carried = {key: state[key] for key in _CARRIED if key in state}
+    upscaled = Image(
+        pixels,
+        name=f"{layer.name} ×{scale}",
+        metadata={**layer.metadata, METADATA_KEY: dict(provenance)},
+        multiscale=False,
+        **carried,
+        **upscaled_geometry(layer, scale, start),
+    )
+    if not layer.rgb:  # not part of a layer's state; without it the slider's range shrinks
+        upscaled.contrast_limits_range = layer.contrast_limits_range
+    return upscaled
+
+
+def plane_index(layer: napari.layers.Image, world_point: NDArray[np.float64]) -> tuple[int, ...]:
+    """Return the index, along the leading axes, of the plane at a point of the world.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The layer.
+    world_point : ndarray
+        Such as ``viewer.dims.point``; of its axes the layer's are the last ones.
+    """
+    point = np.asarray(layer.world_to_data(world_point[len(world_point) - layer.ndim :]))
+    leading = full_resolution(layer).shape[: layer.ndim - 2]
+    return tuple(
+        int(np.clip(np.rint(value), 0, size - 1))
+        for value, size in zip(point, leading, strict=False)
+    )

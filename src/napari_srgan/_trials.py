@@ -1,0 +1,116 @@
+"""What a run would take: memory by calculation, time by a short trial."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_srgan import devices
+from napari_srgan._requests import Choices, Failed, Source
+from napari_srgan._texts import size_text
+from napari_srgan.checkpoints import Model
+from napari_srgan.images import Layout
+from napari_srgan.library import load_model
+from napari_srgan.planning import (
+    halo_of,
+    memory_per_pixel,
+    seconds_per_pixel,
+    tile_edge,
+    window_pixels,
+)
+from napari_srgan.runner import Runner, inference_network
+
+log = logging.getLogger(__name__)
+
+
+def runner_for(model: Model, choices: Choices, colour: bool, dtype: np.dtype[Any]) -> Runner:
+    """Return what upscales images of a dtype.
+
+    Raises
+    ------
+    ValueError
+        If the device, the precision or the model does not suit.
+    """
+    device = devices.choose_device(choices.settings.device)
+    precision = devices.choose_precision(choices.settings.precision, device, dtype)
+    return Runner(inference_network(model, colour=colour), device, precision)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a run needs, worked out without running anything."""
+
+    scale: int
+    tile: int
+    halo: int
+    bytes_per_pixel: int  # of a window; 0 on a GPU, which has its own memory
+
+    @classmethod
+    def of(cls, runner: Runner, tile: int | str) -> Needs:
+        """Return what a runner needs with a setting for the tile."""
+        network, device, precision = runner.network, runner.device, runner.precision
+        per_pixel = memory_per_pixel(network, precision) if device.type == "cpu" else 0
+        edge = tile_edge(tile, network, device, precision)
+        return cls(network.scale, edge, halo_of(network), per_pixel)
+
+    def memory(self, source: Source) -> int:
+        """Return about how many bytes of the computer's memory an image takes."""
+        layout, reach = source.layout, self.tile + 2 * self.halo
+        window = min(layout.height, reach) * min(layout.width, reach)
+        copied = 0 if isinstance(source.pixels, np.ndarray) else _size(layout, 1)
+        return copied + _size(layout, self.scale) + window * self.bytes_per_pixel
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a run needs and how fast it is here."""
+
+    needs: Needs
+    seconds_per_pixel: float
+
+    def seconds(self, source: Source) -> float:
+        """Return about how long an image takes."""
+        pixels = window_pixels(source.layout, self.needs.tile, self.needs.halo)
+        return self.seconds_per_pixel * pixels
+
+
+def try_out(choices: Choices, colour: bool, dtype: np.dtype[Any]) -> Trial | Failed:
+    """Load a model and measure it on a small window."""
+    try:
+        model = load_model(choices.model, cache=choices.cache)
+        runner = runner_for(model, choices, colour, dtype)
+        return Trial(Needs.of(runner, choices.settings.tile), seconds_per_pixel(runner))
+    except Exception as error:
+        log.exception("the trial run failed")
+        return Failed.because(error)
+
+
+def free_memory() -> int:
+    """Return how many bytes of the computer's memory are free."""
+    return devices.free_memory(devices.choose_device("cpu"))
+
+
+def refuse_too_large(source: Source, needs: Needs) -> None:
+    """Refuse a run that would not fit: a computer that runs out of memory ends napari itself.
+
+    Raises
+    ------
+    MemoryError
+        If more is needed than is free.
+    """
+    memory, free = needs.memory(source), free_memory()
+    if memory > free:
+        raise MemoryError(
+            f"Upscaling this takes about {size_text(memory)} of memory; only {size_text(free)} are "
+            "free. Choose the current plane or a part of the image, or give "
+            "napari_srgan.upscale() a dask array."
+        )
+
+
+def _size(layout: Layout, scale: int) -> int:
+    """Return the bytes of an image, or of the upscaled one."""
+    return math.prod(layout.shape(scale)) * layout.dtype.itemsize

@@ -1,0 +1,154 @@
+"""The command line: ``napari-srgan upscale | models | fetch | demo``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+# torch takes a second to import: the commands that need it do so themselves.
+if TYPE_CHECKING:
+    from napari_srgan.batch import Task
+    from napari_srgan.checkpoints import Model
+    from napari_srgan.inference import Settings
+
+app = typer.Typer(
+    help="Upscale images ×4 with SRGAN, exactly tiled.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@app.command()
+def upscale(
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Image files, folders.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="A folder; or a file, for a single input.")
+    ],
+    model: Annotated[str, typer.Option(help="A name (see: models) or a file.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    tile: Annotated[str, typer.Option(help="Edge in pixels, or auto. Changes no pixel.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32, float16, bfloat16.")] = "auto",
+    normalize: Annotated[
+        str, typer.Option(help="auto, data, dtype, '0, 4095' or '1%, 99.8%'.")
+    ] = "auto",
+    nan: Annotated[str, typer.Option(help="NaN and infinities: error or fill.")] = "error",
+    overwrite: Annotated[bool, typer.Option(help="Replace files that exist.")] = False,
+) -> None:
+    """Upscale image files, keeping their bit depth and pixel size.
+
+    A file that cannot be upscaled is named at the end, after all others, and the exit status is 1.
+    An input is never overwritten.
+    """
+    with _told():
+        from napari_srgan.batch import plan_tasks
+        from napari_srgan.images import parse_normalize
+        from napari_srgan.inference import Settings
+        from napari_srgan.library import DEFAULT_MODEL, load_model
+
+        tasks = plan_tasks(inputs, output, overwrite=overwrite)
+        parse_normalize(normalize)
+        settings = Settings(device, precision, _tile(tile), _nan(nan))
+        loaded = load_model(model or DEFAULT_MODEL)
+    failed = sum(not _upscale_one(task, loaded, normalize, settings) for task in tasks)
+    if failed:
+        typer.echo(f"{failed} of {len(tasks)} images failed.", err=True)
+        raise typer.Exit(1)
+
+
+def _upscale_one(task: Task, model: Model, normalize: str, settings: Settings) -> bool:
+    """Upscale one file with a progress bar, and return whether that succeeded."""
+    from tqdm import tqdm
+
+    from napari_srgan.batch import iter_task
+
+    try:
+        with tqdm(desc=task.source.name, unit="px", unit_scale=True, leave=False) as bar:
+            for progress in iter_task(task, model, normalize=normalize, settings=settings):
+                bar.total = progress.total
+                bar.update(progress.done - bar.n)
+    except (OSError, ValueError, TypeError, MemoryError, FloatingPointError) as error:
+        named = str(task.source) in str(error)
+        typer.echo(str(error) if named else f"{task.source}: {error}", err=True)
+        return False
+    except KeyboardInterrupt:
+        typer.echo(f"Stopped. {task.target} was not written; those before it are done.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    typer.echo(str(task.target))
+    return True
+
+
+@app.command()
+def models() -> None:
+    """List the models: where their weights are, and what each is for."""
+    with _told():
+        from napari_srgan.store import Present, cache_folder, plan, registry
+
+        cache = cache_folder()
+        for weights in registry():
+            match plan(weights, cache, offline=False):
+                case Present(path):
+                    where = "in the package" if weights.file == path.name else "downloaded"
+                case _:
+                    where = f"to be downloaded: napari-srgan fetch {weights.name}"
+            typer.echo(f"{weights.name} (×{weights.scale}, {where})\n    {weights.purpose}")
+        typer.echo(f"Downloads are kept in {cache}.")
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="See: models.")],
+) -> None:
+    """Download a model's weights, to use them without a network."""
+    with _told():
+        from napari_srgan.store import locate
+
+        for name in names:
+            typer.echo(f"{name}: {locate(name, progress=True)}")
+
+
+@app.command()
+def demo() -> None:
+    """Open napari with a low-resolution sample and the widget, ready to upscale it."""
+    with _told():
+        import napari
+
+        viewer = napari.Viewer()
+        viewer.open_sample("napari-srgan", "photograph")
+        viewer.window.add_plugin_dock_widget("napari-srgan", "SRGAN upscale")
+        napari.run()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """End the program with an error's message where it is the user's to mend."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def _tile(text: str) -> int | str:
+    if text == "auto":
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"--tile takes auto or a number of pixels; got {text!r}.")
+    return int(text)
+
+
+def _nan(text: str) -> Literal["error", "fill"]:
+    if text not in ("error", "fill"):
+        raise ValueError(f"--nan takes error or fill; got {text!r}.")
+    return "fill" if text == "fill" else "error"

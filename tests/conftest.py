@@ -1,0 +1,161 @@
+"""What every test shares: the user's files stay untouched, and Qt needs no screen."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hypothesis
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_srgan.checkpoints import Model
+    from napari_srgan.models.srresnet import SRResNet
+
+# Qt platforms that have no OpenGL: the viewer works on them, but its canvas stays black.
+PLATFORMS_WITHOUT_GL = ("offscreen", "minimal", "vnc")
+OPENS_A_VIEWER = {"make_napari_viewer", "make_napari_viewer_proxy"}
+GL_MAX_3D_TEXTURE_SIZE = 0x8073
+
+
+# napari reads this once, when its settings are first imported, and would else write the user's.
+_settings = tempfile.TemporaryDirectory(prefix="napari-settings-")
+os.environ["NAPARI_CONFIG"] = str(Path(_settings.name) / "settings.yaml")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.add_cleanup(_settings.cleanup)
+    # How long an example takes says more of the machine than of the code.
+    hypothesis.settings.register_profile("any machine", deadline=None)
+    hypothesis.settings.load_profile("any machine")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    # Without this Qt ends the whole process when it finds no screen.
+    if sys.platform.startswith("linux") and not _has_screen():
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("display") and not _has_pixels():
+        pytest.skip("needs a screen with OpenGL; Xvfb will do (Debian package xvfb)")
+    if item.get_closest_marker("gpu") and not _has_gpu():
+        pytest.skip("needs a CUDA or MPS device")
+
+
+def _has_screen() -> bool:
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+def _has_pixels() -> bool:
+    if os.environ.get("QT_QPA_PLATFORM") in PLATFORMS_WITHOUT_GL:
+        return False
+    return _has_screen() or not sys.platform.startswith("linux")
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep downloaded and registered weights out of the user's cache."""
+    monkeypatch.setenv("NAPARI_SRGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(autouse=True)
+def _own_preferences() -> Iterator[None]:
+    """Forget the preferences that a test has set on the plugin's page."""
+    yield
+    settings = sys.modules.get("napari.settings")
+    if settings is not None:
+        settings._clear_plugin_settings_cache()
+        Path(os.environ["NAPARI_CONFIG"]).with_name("napari-srgan.yaml").unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    """Start every test from the same torch seed, where torch is in use at all."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _viewer_without_gl(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer napari's questions about the graphics card where there is none to ask."""
+    without_gl = os.environ.get("QT_QPA_PLATFORM") in PLATFORMS_WITHOUT_GL
+    if not without_gl or OPENS_A_VIEWER.isdisjoint(request.fixturenames):
+        return
+    from vispy.gloo import gl
+
+    ask = gl.glGetParameter
+    texts = {gl.GL_VENDOR, gl.GL_RENDERER, gl.GL_VERSION, gl.GL_EXTENSIONS}
+    texts.add(gl.GL_SHADING_LANGUAGE_VERSION)
+    sizes = {gl.GL_MAX_TEXTURE_SIZE, GL_MAX_3D_TEXTURE_SIZE}
+
+    def answer(parameter: int) -> object:
+        if parameter in texts:
+            return ""
+        return 2048 if parameter in sizes else ask(parameter)
+
+    monkeypatch.setattr(gl, "glGetParameter", answer)
+
+
+@pytest.fixture(scope="session")
+def random_network() -> Callable[..., SRResNet]:
+    """Return a maker of small networks in which every number is random, statistics included."""
+    import torch
+
+    from napari_srgan.models.srresnet import SRResNet
+
+    torch.set_num_threads(1)  # networks as small as these cost more to share out than to run
+
+    @torch.no_grad()
+    def make(seed: int = 0, **sizes: Any) -> SRResNet:
+        network = SRResNet(**{"blocks": 2, "features": 8, **sizes}).eval()
+        source = torch.Generator().manual_seed(seed)
+        for name, value in network.state_dict().items():
+            if value.ndim == 4:
+                value.normal_(std=value[0].numel() ** -0.5, generator=source)
+            elif "norm" in name and name.endswith(("weight", "running_var")):
+                value.uniform_(0.5, 1.5, generator=source)
+            elif value.ndim == 1:
+                value.uniform_(-0.3, 0.4, generator=source)
+        return network
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def random_model(random_network: Callable[..., SRResNet]) -> Callable[..., Model]:
+    """Return a maker of models of such networks."""
+    from napari_srgan.checkpoints import Model
+
+    return lambda *args, **sizes: Model("random", random_network(*args, **sizes), {})
+
+
+@pytest.fixture
+def own_model(
+    tmp_path: Path, random_network: Callable[..., SRResNet], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., str]:
+    """Return a maker of small models that can be chosen by name until the test ends."""
+    from napari_srgan import library
+    from napari_srgan.checkpoints import save_checkpoint
+
+    monkeypatch.setattr(library, "_remembered", {})
+
+    def make(name: str = "tiny", *, invents: bool = False, **sizes: Any) -> str:
+        path = tmp_path / f"{name}.safetensors"
+        metadata = {"name": name, "invents": "true" if invents else "false"}
+        save_checkpoint(path, random_network(**sizes), metadata)
+        return library.remember(path)
+
+    return make
