@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_srgan.batch import Task, iter_task, plan_tasks
+from napari_srgan.checkpoints import Model
+from napari_srgan.files import Picture, read_picture, write_picture
+from napari_srgan.inference import Settings, upscale_array
+from napari_srgan.models.srresnet import SRResNet
+
+
+@pytest.fixture
+def model() -> Model:
+    return Model("tiny", SRResNet(blocks=1, features=4).eval(), {})
+
+
+def photo(path: Path, *, dtype: type = np.uint8, shape: tuple[int, ...] = (6, 9, 3)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(0).integers(0, 200, shape).astype(dtype)
+    write_picture(path, Picture(values, rgb=len(shape) == 3))
+    return path
+
+
+def run(task: Task, model: Model) -> None:
+    for _ in iter_task(task, model, normalize="auto", settings=Settings()):
+        pass
+
+
+def test_files_and_folders_go_to_one_folder(tmp_path) -> None:
+    alone = photo(tmp_path / "alone.png")
+    photo(tmp_path / "scans" / "b10.png")
+    photo(tmp_path / "scans" / "b9.tif")
+    (tmp_path / "scans" / "notes.txt").write_text("not an image")
+    tasks = plan_tasks([alone, tmp_path / "scans"], tmp_path / "out")
+    assert [t.target.relative_to(tmp_path / "out").name for t in tasks] == [
+        "alone.png",
+        "b9.tif",
+        "b10.png",
+    ]
+
+
+def test_a_single_file_may_be_given_a_name(tmp_path) -> None:
+    source = photo(tmp_path / "a.png")
+    (task,) = plan_tasks([source], tmp_path / "b.tif")
+    assert task.target == tmp_path / "b.tif"
+
+
+def test_a_folder_that_looks_like_a_file_is_a_folder(tmp_path) -> None:
+    source = photo(tmp_path / "a.png")
+    (tmp_path / "odd.png").mkdir()
+    (task,) = plan_tasks([source], tmp_path / "odd.png")
+    assert task.target == tmp_path / "odd.png" / "a.png"
+
+
+@pytest.mark.parametrize("output", ["a.png", "."])
+def test_an_input_is_never_overwritten(tmp_path, output: str) -> None:
+    source = photo(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="is an input"):
+        plan_tasks([source], tmp_path / output, overwrite=True)
+
+
+def test_an_input_is_recognised_through_a_link(tmp_path) -> None:
+    source = photo(tmp_path / "real" / "a.png")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(ValueError, match="is an input"):
+        plan_tasks([source], tmp_path / "link")
+
+
+def test_two_inputs_for_one_target_are_refused(tmp_path) -> None:
+    sources = [photo(tmp_path / name / "a.png") for name in ("x", "y")]
+    with pytest.raises(ValueError, match="would both be written"):
+        plan_tasks(sources, tmp_path / "out")
+
+
+def test_the_same_input_twice_is_one_task(tmp_path) -> None:
+    source = photo(tmp_path / "a.png")
+    assert len(plan_tasks([source, source], tmp_path / "out")) == 1
+
+
+def test_several_files_do_not_fit_one_file(tmp_path) -> None:
+    sources = [photo(tmp_path / name) for name in ("a.png", "b.png")]
+    with pytest.raises(ValueError, match="one file for 2 images"):
+        plan_tasks(sources, tmp_path / "out.png")
+
+
+def test_what_exists_is_kept_unless_asked_otherwise(tmp_path) -> None:
+    source, taken = photo(tmp_path / "a.png"), photo(tmp_path / "out" / "a.png")
+    with pytest.raises(FileExistsError, match="--overwrite"):
+        plan_tasks([source], taken.parent)
+    assert plan_tasks([source], taken.parent, overwrite=True) == [Task(source, taken)]
+
+
+def test_a_missing_input_is_named(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nothing\.png"):
+        plan_tasks([tmp_path / "nothing.png"], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "shape"),
+    [
+        ("a.png", np.uint8, (6, 9, 3)),
+        ("a.png", np.uint16, (6, 9)),
+        ("a.png", np.uint16, (6, 9, 3)),
+        ("a.tif", np.float32, (6, 9)),
+        ("a.tif", np.int16, (6, 9)),
+        ("a.bmp", np.uint8, (6, 9, 3)),
+    ],
+)
+def test_a_file_keeps_its_bit_depth_and_equals_the_upscaled_array(
+    tmp_path, model, name: str, dtype: type, shape: tuple[int, ...]
+) -> None:
+    source = photo(tmp_path / name, dtype=dtype, shape=shape)
+    run(Task(source, tmp_path / "out" / name), model)
+    low, high = read_picture(source).data, read_picture(tmp_path / "out" / name).data
+    np.testing.assert_array_equal(
+        high, upscale_array(low, model, rgb=len(shape) == 3, settings=Settings())
+    )
+    assert high.dtype == dtype
+
+
+def test_the_pixel_size_is_divided_by_the_scale(tmp_path, model) -> None:
+    values = np.zeros((2, 6, 9), np.uint16)
+    picture = Picture(
+        values, False, (3.0, 0.5, 0.25), ("micrometer",) * 3, axis_labels=("z", "y", "x")
+    )
+    write_picture(tmp_path / "a.tif", picture)
+    run(Task(tmp_path / "a.tif", tmp_path / "b.tif"), model)
+    high = read_picture(tmp_path / "b.tif")
+    assert high.data.shape == (2, 24, 36)
+    assert high.pixel_scale == pytest.approx((3.0, 0.125, 0.0625))
+    assert high.units == ("micrometer",) * 3
+
+
+def test_a_format_that_cannot_hold_the_result_leaves_nothing(tmp_path, model) -> None:
+    source = photo(tmp_path / "a.tif", dtype=np.float32, shape=(6, 9))
+    with pytest.raises(ValueError, match="JPEG cannot hold"):
+        run(Task(source, tmp_path / "out" / "a.jpg"), model)
+    assert not list((tmp_path / "out").iterdir())

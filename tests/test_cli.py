@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from napari_srgan.checkpoints import save_checkpoint
+from napari_srgan.cli import app
+from napari_srgan.files import Picture, read_picture, write_picture
+from napari_srgan.models.srresnet import SRResNet
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "models" / "tiny.safetensors"
+    path.parent.mkdir()
+    save_checkpoint(path, SRResNet(blocks=1, features=4), {"name": "tiny"})
+    return path
+
+
+def photo(path: Path, *, value: float = 7, dtype: type = np.uint8) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_picture(path, Picture(np.full((6, 9), value, dtype), rgb=False))
+    return path
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_a_file_is_upscaled_and_its_target_printed(tmp_path, model) -> None:
+    source = photo(tmp_path / "a.png")
+    result = call("upscale", source, "-o", tmp_path / "out", "--model", model)
+    assert result.exit_code == 0, result.output
+    assert str(tmp_path / "out" / "a.png") in result.stdout
+    assert read_picture(tmp_path / "out" / "a.png").data.shape == (24, 36)
+
+
+def test_a_bad_file_is_named_and_the_others_are_done(tmp_path, model) -> None:
+    photo(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.png").write_bytes(b"")
+    photo(tmp_path / "in" / "c.png")
+    result = call("upscale", tmp_path / "in", "-o", tmp_path / "out", "--model", model)
+    assert result.exit_code == 1
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
+    assert f"{tmp_path / 'in' / 'b.png'} is empty" in result.stderr
+    assert "1 of 3 images failed" in result.stderr
+
+
+def test_an_image_with_nan_fails_with_its_count_unless_filled(tmp_path, model) -> None:
+    values = np.ones((6, 9), np.float32)
+    values[2, 3] = np.nan
+    write_picture(tmp_path / "a.tif", Picture(values, rgb=False))
+    refused = call("upscale", tmp_path / "a.tif", "-o", tmp_path / "out", "--model", model)
+    assert refused.exit_code == 1
+    assert "1 NaN and 0 infinite" in refused.stderr
+    filled = call(
+        "upscale", tmp_path / "a.tif", "-o", tmp_path / "out", "--model", model, "--nan", "fill"
+    )
+    assert filled.exit_code == 0
+    np.testing.assert_array_equal(read_picture(tmp_path / "out" / "a.tif").data, 1)
+
+
+def test_the_input_is_left_alone_when_the_output_is_its_folder(tmp_path, model) -> None:
+    source = photo(tmp_path / "a.png")
+    before = source.read_bytes()
+    result = call("upscale", source, "-o", tmp_path, "--model", model, "--overwrite")
+    assert result.exit_code == 2
+    assert "is an input" in result.stderr
+    assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--model", "srresnet", "did you mean 'srresnet-x4'"),
+        ("--tile", "0", "--tile takes"),
+        ("--tile", "wide", "--tile takes"),
+        ("--normalize", "5, 3", "first value below its second"),
+        ("--nan", "ignore", "--nan takes"),
+    ],
+)
+def test_a_wrong_option_ends_before_any_work(
+    tmp_path, model, option: str, value: str, message: str
+) -> None:
+    source = photo(tmp_path / "a.png")
+    result = call("upscale", source, "-o", tmp_path / "out", "--model", model, option, value)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_models_are_listed_with_their_purpose_and_place() -> None:
+    result = call("models")
+    assert result.exit_code == 0
+    assert "srresnet-x4 (×4, in the package)" in result.stdout
+
+
+def test_bundled_weights_need_no_download() -> None:
+    result = call("fetch", "srresnet-x4")
+    assert result.exit_code == 0, result.stderr
+    assert Path(result.stdout.split(": ", 1)[1].strip()).is_file()
+
+
+def test_fetching_an_unknown_name_is_an_error() -> None:
+    result = call("fetch", "srresnet-x5")
+    assert result.exit_code == 2
+    assert "srresnet-x4" in result.stderr
