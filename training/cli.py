@@ -1,0 +1,265 @@
+"""The training command line: ``train``, ``evaluate``, ``export``, ``info`` and ``recipes``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_srgan.training.config import every_setting, load_recipe, recipe_names
+
+if TYPE_CHECKING:
+    from napari_srgan.training.evaluation import Upscaler
+    from napari_srgan.training.experiment import PhaseReport, Plan
+    from napari_srgan.training.pairs import Pair
+
+app = typer.Typer(
+    help="Train the paper's networks, measure them, and make them usable in napari.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+SHOWN = 3  # images of each data set in the figure
+INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
+
+
+def main() -> None:
+    """Run the command line."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    logging.getLogger("napari_srgan.training").setLevel(logging.INFO)
+    app()
+
+
+@app.command(
+    epilog="Settings, for --set: "
+    + "; ".join(f"{name}: {text}" for name, (_kind, text) in every_setting().items())
+)
+def train(
+    data: Annotated[Path, typer.Argument(help="A folder of images, at any depth; or DIV2K.")],
+    out: Annotated[Path, typer.Option(help="The run's folder. A run in it is gone on with.")],
+    recipe: Annotated[str, typer.Option(help="A name (see: recipes) or a TOML file.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Replace a setting of the recipe."),
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="For decoded images. [OUT/images]")] = None,
+    hold_back: Annotated[
+        list[str] | None,
+        typer.Option(help="Images to validate on and not train on, such as 'val/*'."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
+    vgg_weights: Annotated[Path | None, typer.Option(help="VGG19's, if not downloaded.")] = None,
+    random_vgg: Annotated[bool, typer.Option(help="Random VGG19 weights, to try out.")] = False,
+    phase_1_weights: Annotated[
+        Path | None, typer.Option(help="Start phase 2 from this model; no phase 1.")
+    ] = None,
+    without_phase_1: Annotated[
+        bool, typer.Option(help="Start phase 2 from random weights; no phase 1.")
+    ] = False,
+    report_every: Annotated[int, typer.Option(help="Steps.", min=1)] = 100,
+    save_every: Annotated[int, typer.Option(help="Steps.", min=1)] = 500,
+    validate_every: Annotated[int, typer.Option(help="Steps.", min=1)] = 1000,
+) -> None:
+    """Train SRResNet (phase 1), then SRGAN (phase 2) if the recipe has it.
+
+    Ctrl-C finishes the step and saves; the same command goes on. Under torchrun, all processes
+    train together.
+    """
+    with _told():
+        from napari_srgan.training.experiment import Plan
+        from napari_srgan.training.loop import Pace
+
+        plan = Plan(
+            recipe=load_recipe(recipe, dict(_setting(text) for text in settings or [])),
+            data=data,
+            out=out,
+            cache=cache or out / "images",
+            device=device,
+            hold_back=tuple(hold_back or ()),
+            vgg_weights=vgg_weights,
+            random_vgg=random_vgg,
+            phase_1_weights=phase_1_weights,
+            without_phase_1=without_phase_1,
+            pace=Pace(report_every, save_every, validate_every),
+        )
+        _run(plan)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Return the name and the value of ``NAME=VALUE``, the value as TOML has it."""
+    import tomllib
+
+    name, equals, value = text.partition("=")
+    kinds = every_setting()
+    if not equals:
+        raise ValueError(f"--set takes NAME=VALUE; got {text!r}.")
+    name, value = name.strip(), value.strip()
+    if name in kinds and kinds[name][0] is str:
+        return name, value.strip("\"'")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{name} cannot be {value!r}: {error}.") from error
+
+
+def _run(plan: Plan) -> None:
+    from napari_srgan.training.experiment import Note, iter_run
+
+    with _stop_on_ctrl_c() as stop:
+        for event in iter_run(plan, stop):
+            typer.echo(event.text if isinstance(event, Note) else _line(event))
+    if stop.is_set():
+        typer.echo(f"Stopped and saved. The same command goes on with {plan.out}.", err=True)
+        raise typer.Exit(INTERRUPTED)
+    typer.echo(f"Done. Next: python -m napari_srgan.training export {plan.out} MODEL.safetensors")
+
+
+@contextmanager
+def _stop_on_ctrl_c() -> Iterator[Event]:
+    """Let Ctrl-C, and being asked to end, set an event; a second Ctrl-C ends the program."""
+    stop = Event()
+
+    def ask(_number: int, _frame: object) -> None:
+        typer.echo("\nStopping after this step …", err=True)
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _line(event: PhaseReport) -> str:
+    report = event.report
+    left = (report.steps - report.step) / report.steps_per_second
+    hours, minutes = divmod(round(left / 60), 60)
+    values = "  ".join(f"{name} {value:.4g}" for name, value in report.measured.items())
+    return (
+        f"{event.phase} {report.step:,}/{report.steps:,}  {values}  "
+        f"rate {report.learning_rate:.2e}  {report.steps_per_second:.2f} it/s  "
+        f"data {report.waiting:.1%}  {hours} h {minutes:02} min left"
+    )
+
+
+@app.command()
+def evaluate(
+    model: Annotated[list[str], typer.Option(help="A name or a file; may be repeated.")],
+    data: Annotated[Path, typer.Option(help="Images, or *_HR.png and *_LR.png, or such folders.")],
+    json: Annotated[Path | None, typer.Option(help="Write the means here.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write a row for each image here.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw crops of the first images side by side here.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="As for napari-srgan upscale.")] = "float32",
+) -> None:
+    """Measure models by the paper's protocol, beside nearest and bicubic interpolation.
+
+    Beside it, a perceptual distance that needs no network (0 is best), and LPIPS where the package
+    and its weights are there.
+    """
+    from functools import partial
+
+    from tqdm import tqdm
+
+    from napari_srgan.inference import Settings, upscale_array
+    from napari_srgan.library import load_model
+    from napari_srgan.training.evaluation import as_table, iter_evaluate, write_csv, write_json
+    from napari_srgan.training.learned import load_lpips
+    from napari_srgan.training.pairs import find_data_sets
+    from napari_srgan.training.perceptual import perceptual_distance
+
+    with _told():
+        settings = Settings(device=device, precision=precision)
+        loaded = [load_model(name) for name in model]
+        upscalers = {
+            one.name: partial(upscale_array, model=one, settings=settings) for one in loaded
+        }
+        data_sets = find_data_sets(data)
+        also = {"perceptual": lambda image, high: perceptual_distance(image, high).total}
+        if lpips := load_lpips():
+            also["lpips"] = lpips
+        steps = iter_evaluate(data_sets, upscalers, also=also)
+        with tqdm(unit="image", leave=False) as bar:
+            while True:
+                try:
+                    progress = next(steps)
+                except StopIteration as end:
+                    evaluation = end.value
+                    break
+                bar.total = progress.total
+                bar.update(progress.done - bar.n)
+        typer.echo(as_table(evaluation.results))
+        if json:
+            write_json(evaluation.results, json)
+        if csv:
+            write_csv(evaluation.rows, csv)
+        if figure:
+            _draw(figure, data_sets, upscalers)
+
+
+def _draw(
+    path: Path, data_sets: Mapping[str, list[Pair]], upscalers: Mapping[str, Upscaler]
+) -> None:
+    from PIL import Image
+
+    from napari_srgan.training.evaluation import compare
+    from napari_srgan.training.figures import draw_figure
+
+    first = [pair for pairs in data_sets.values() for pair in pairs[:SHOWN]]
+    rows = draw_figure([compare(pair, upscalers) for pair in first])
+    Image.fromarray(rows).save(path)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    to: Annotated[Path, typer.Argument(help="The safetensors file to write.")],
+    name: Annotated[str, typer.Option(help="How the model is called. [the file's name]")] = "",
+    generator: Annotated[str, typer.Option(help="average, plain or best.")] = "average",
+) -> None:
+    """Make a run's generator a model file, and print its entry for weights/registry.json."""
+    with _told():
+        from napari_srgan.training.runs import RunFolder, export_generator
+
+        if generator not in ("average", "plain", "best"):
+            raise ValueError(f"--generator takes average, plain or best; got {generator!r}.")
+        entry = export_generator(RunFolder(run), to, name or to.stem, which=generator)
+        typer.echo(json.dumps(entry, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def info(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
+    """Say where a run stands."""
+    with _told():
+        from napari_srgan.training.runs import RunFolder, standing
+
+        typer.echo(standing(RunFolder(run)))
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes that ship with the package."""
+    for name in recipe_names():
+        typer.echo(name)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """End the program with an error's message where it is the user's to mend."""
+    try:
+        yield
+    except (OSError, ValueError, FloatingPointError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from error

@@ -1,0 +1,147 @@
+"""What the networks are trained on: the losses of Ledig et al., arXiv:1609.04802v5, §2.2.
+
+Images are ``(n, channels, h, w)`` in [-1, 1], the generator's range; logits are the
+discriminator's output, of which D(x) is the sigmoid. Every loss is a float32 scalar, also where
+autocast gave its arguments or the feature network less precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+ADVERSARIAL_WEIGHT = 1e-3  # eq. 3
+VGG_SCALE_PAPER = 1 / 12.75  # §3.2; it enters eq. 5 squared, as a factor of about 0.006
+VGG_SCALES = {"paper": VGG_SCALE_PAPER, "none": 1.0}
+
+PixelLoss = Literal["mse", "l1"]
+ContentLoss = Callable[[Tensor, Tensor], Tensor]
+"""Takes upscaled and high-resolution images, in this order."""
+
+
+def pixel_loss(kind: PixelLoss) -> ContentLoss:
+    """Return the loss that compares pixels: ``"mse"``, :func:`mse_loss`, or ``"l1"``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such loss.
+    """
+    losses: dict[str, ContentLoss] = {"mse": mse_loss, "l1": l1_loss}
+    if kind not in losses:
+        raise ValueError(f"The pixel loss must be one of {', '.join(losses)}; got {kind!r}.")
+    return losses[kind]
+
+
+def mse_loss(upscaled: Tensor, high: Tensor) -> Tensor:
+    """Return the mean squared error (eq. 4) over all images, channels and pixels.
+
+    Eq. 4 divides by the number of pixels alone and leaves open what the square of a colour is;
+    here it is the mean over the channels, so that one unit is the same for grey and for colour.
+    """
+    _check_alike(upscaled, high)
+    return F.mse_loss(upscaled.float(), high.float())
+
+
+def l1_loss(upscaled: Tensor, high: Tensor) -> Tensor:
+    """Return the mean absolute error over all images, channels and pixels (not in the paper)."""
+    _check_alike(upscaled, high)
+    return F.l1_loss(upscaled.float(), high.float())
+
+
+class VGGLoss(nn.Module):
+    """The squared Euclidean distance of two images' feature maps (eq. 5).
+
+    The squared differences are summed over the feature maps and averaged over the maps' W · H
+    positions and over the images. The features of the high-resolution images are computed without
+    gradients, and the network is frozen. Images of one channel are shown to it as grey RGB.
+
+    Parameters
+    ----------
+    features : nn.Module
+        What the images are seen through, such as
+        :class:`napari_srgan.models.vgg.VGG19Features`: RGB images in [0, 1] to feature maps. It
+        is put into evaluation mode and frozen.
+    scale : float
+        What the feature maps are multiplied by, so that the loss changes by its square. The
+        default is the paper's, chosen there to bring this loss to the scale of the MSE;
+        ``VGG_SCALES`` has the settings by name.
+    """
+
+    def __init__(self, features: nn.Module, scale: float = VGG_SCALE_PAPER) -> None:
+        super().__init__()
+        self.features = features.eval().requires_grad_(False)
+        self.scale = scale
+
+    def forward(self, upscaled: Tensor, high: Tensor) -> Tensor:
+        """Return the loss of `upscaled` against `high`, both in [-1, 1]."""
+        _check_alike(upscaled, high)
+        with torch.no_grad():
+            wanted: Tensor = self.features(_as_unit_rgb(high))
+        found: Tensor = self.features(_as_unit_rgb(upscaled))
+        difference = (found.float() - wanted.float()) * self.scale
+        return difference.square().sum(dim=1).mean()
+
+
+def adversarial_loss(fake_logits: Tensor) -> Tensor:
+    """Return the mean of −log D(G(x)) over the mini-batch (eq. 6).
+
+    Eq. 6 is a sum over the training samples. The mean keeps the weight of eq. 3 from depending
+    on the size of the batch: the content loss, too, is that of one image.
+    """
+    return F.softplus(-fake_logits.float()).mean()
+
+
+def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Return −E[log D(HR)] − E[log(1 − D(G(LR)))], which D minimises (eq. 2, negated).
+
+    It is 2 log 2 ≈ 1.386 for a discriminator that cannot tell at all. Give it the logits of
+    detached images, so that no gradient reaches the generator.
+    """
+    return F.softplus(-real_logits.float()).mean() + F.softplus(fake_logits.float()).mean()
+
+
+@dataclass(frozen=True)
+class PerceptualLoss:
+    """The generator's loss in the adversarial phase (eq. 3), with its terms to be looked at.
+
+    Attributes
+    ----------
+    content, adversarial : Tensor
+        The scalar losses, unweighted.
+    weight : float
+        Of the adversarial term in the sum.
+    """
+
+    content: Tensor
+    adversarial: Tensor
+    weight: float = ADVERSARIAL_WEIGHT
+
+    @property
+    def total(self) -> Tensor:
+        """The content loss plus the weighted adversarial loss; minimise this."""
+        return self.content + self.weight * self.adversarial
+
+    @property
+    def ratio(self) -> Tensor:
+        """Content : weighted adversarial, without gradients; infinite where the latter is 0."""
+        return self.content.detach() / (self.weight * self.adversarial.detach())
+
+
+def _check_alike(upscaled: Tensor, high: Tensor) -> None:
+    if upscaled.shape != high.shape:
+        raise ValueError(
+            f"Upscaled images {tuple(upscaled.shape)} and high-resolution images "
+            f"{tuple(high.shape)} must have one shape; compare each with its own."
+        )
+
+
+def _as_unit_rgb(images: Tensor) -> Tensor:
+    """Return images in [-1, 1] as RGB in [0, 1]; a single channel becomes three."""
+    unit = (images.float() + 1) / 2
+    return unit.expand(-1, 3, -1, -1) if images.shape[1] == 1 else unit

@@ -1,0 +1,267 @@
+"""One update of each phase: networks, optimisers, losses, and all that resuming needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from napari_srgan.devices import half_precision
+from napari_srgan.models.discriminator import Discriminator
+from napari_srgan.models.srresnet import SRResNet, start_as_interpolation
+from napari_srgan.training.averaging import Average
+from napari_srgan.training.config import Recipe, SRGANPhase, SRResNetPhase
+from napari_srgan.training.distributed import Team, share_batch_norms, shared
+from napari_srgan.training.losses import adversarial_loss, discriminator_loss
+
+ContentLoss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+State: TypeAlias = dict[str, Any]
+
+
+class Trainer(Protocol):
+    """What the loop needs of a phase."""
+
+    step: int
+    average: Average[SRResNet]
+
+    @property
+    def generator(self) -> SRResNet:
+        """The network that is trained."""
+
+    def learning_rate(self) -> float:
+        """Return the rate of the next update."""
+
+    def update(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """Make one update and return what it measured."""
+
+    def state(self) -> State:
+        """Return everything an exact continuation needs."""
+
+    def restore(self, state: State) -> None:
+        """Continue from what :meth:`state` returned."""
+
+
+def build_generator(recipe: Recipe) -> SRResNet:
+    """Return a recipe's generator with its starting weights, which follow from the seed."""
+    torch.manual_seed(recipe.seed)
+    sizes = recipe.network
+    network = SRResNet(
+        blocks=sizes.blocks, features=sizes.features, channels=sizes.channels, scale=sizes.scale
+    )
+    if recipe.srresnet.start == "interpolation":
+        start_as_interpolation(network)
+    return network
+
+
+class SRResNetTrainer:
+    """Phase 1: the generator by a content loss.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to do.
+    content : callable
+        ``content(upscaled, high)``, both in [-1, 1].
+    device : torch.device
+        Where to compute.
+    team : Team
+        The processes that train together.
+    """
+
+    def __init__(
+        self, recipe: Recipe, content: ContentLoss, device: torch.device, team: Team
+    ) -> None:
+        self._phase: SRResNetPhase = recipe.srresnet
+        self.step = 0
+        self.generator = _placed(build_generator(recipe), device, team)
+        self.average = Average(self.generator, recipe.ema)
+        self._shared = shared(self.generator, team)
+        self._content = content
+        self._autocast = Autocast(recipe.precision, device)
+        self._optimiser = _adam(self.generator, self._phase)
+
+    def learning_rate(self) -> float:
+        """Return the rate of the next update."""
+        phase, step = self._phase, self.step
+        if step < phase.warmup:
+            return phase.learning_rate * (step + 1) / phase.warmup
+        if phase.schedule == "constant":
+            return phase.learning_rate
+        progress = (step - phase.warmup) / (phase.steps - phase.warmup)
+        return phase.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+    def update(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """Make one update on low ``(n, c, h, w)`` in [0, 1] and high in [-1, 1]."""
+        self.generator.train()
+        with self._autocast():
+            upscaled = self._shared(low)
+        loss = self._content(upscaled.float(), high)
+        norm = _descend(self._optimiser, loss, self.learning_rate())
+        self.average.update(self.generator)
+        self.step += 1
+        return {"content": loss.detach(), "gradient": norm}
+
+    def state(self) -> State:
+        """Return everything an exact continuation needs."""
+        return {
+            "step": self.step,
+            "generator": self.generator.state_dict(),
+            "average": self.average.state(),
+            "optimiser": self._optimiser.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Continue from what :meth:`state` returned."""
+        self.step = state["step"]
+        self.generator.load_state_dict(state["generator"])
+        self.average.restore(state["average"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["random"])
+
+
+class SRGANTrainer:
+    """Phase 2: generator and discriminator in turn, one update each (§3.2: k = 1).
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to do; its ``srgan`` is set.
+    start : SRResNet, optional
+        The generator of phase 1 (§3.2: "to avoid undesired local optima").
+    content, device, team
+        As for :class:`SRResNetTrainer`.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        start: SRResNet | None,
+        content: ContentLoss,
+        device: torch.device,
+        team: Team,
+    ) -> None:
+        if recipe.srgan is None:
+            raise ValueError("This recipe has no second phase: it lacks the table [srgan].")
+        self._phase: SRGANPhase = recipe.srgan
+        self.step = 0
+        network = build_generator(recipe)
+        if start is not None:
+            network.load_state_dict(start.state_dict())
+        critic = Discriminator(channels=recipe.network.channels, crop=recipe.data.crop)
+        self.generator = _placed(network, device, team)
+        self.discriminator = _placed(critic, device, team)
+        self.average = Average(self.generator, recipe.ema)
+        self._shared_generator = shared(self.generator, team)
+        self._shared_discriminator = shared(self.discriminator, team)
+        self._content = content
+        self._autocast = Autocast(recipe.precision, device)
+        self._optimiser = _adam(self.generator, self._phase)
+        self._critic_optimiser = _adam(self.discriminator, self._phase)
+
+    def learning_rate(self) -> float:
+        """Return the rate of the next update."""
+        early = self.step < self._phase.drop_at
+        return self._phase.learning_rate * (1.0 if early else 0.1)
+
+    def update(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """Make one update of each network on low ``(n, c, h, w)`` in [0, 1], high in [-1, 1]."""
+        self.generator.train()
+        self.discriminator.train()
+        with self._autocast():
+            upscaled = self._shared_generator(low).float()
+        measured = self._update_discriminator(upscaled.detach(), high)
+        measured |= self._update_generator(upscaled, high)
+        self.average.update(self.generator)
+        self.step += 1
+        return measured
+
+    def _update_discriminator(self, upscaled: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """Eq. 2, as a loss to be lowered."""
+        self.discriminator.requires_grad_(True)
+        with self._autocast():
+            real, fake = self._shared_discriminator(high), self._shared_discriminator(upscaled)
+        loss = discriminator_loss(real.float(), fake.float())
+        norm = _descend(self._critic_optimiser, loss, self.learning_rate())
+        return {
+            "discriminator": loss.detach(),
+            "discriminator_gradient": norm,
+            "d_high": real.detach().float().sigmoid().mean(),
+            "d_upscaled": fake.detach().float().sigmoid().mean(),
+        }
+
+    def _update_generator(self, upscaled: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """Eq. 3: content, and 10⁻³ times the adversarial loss of eq. 6."""
+        self.discriminator.requires_grad_(False)
+        content = self._content(upscaled, high)
+        with self._autocast():
+            logits = self.discriminator(upscaled)
+        adversarial = self._phase.adversarial_weight * adversarial_loss(logits.float())
+        norm = _descend(self._optimiser, content + adversarial, self.learning_rate())
+        return {
+            "content": content.detach(),
+            "adversarial": adversarial.detach(),
+            "gradient": norm,
+        }
+
+    def state(self) -> State:
+        """Return everything an exact continuation needs."""
+        return {
+            "step": self.step,
+            "generator": self.generator.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "average": self.average.state(),
+            "optimiser": self._optimiser.state_dict(),
+            "discriminator_optimiser": self._critic_optimiser.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Continue from what :meth:`state` returned."""
+        self.step = state["step"]
+        self.generator.load_state_dict(state["generator"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        self.average.restore(state["average"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._critic_optimiser.load_state_dict(state["discriminator_optimiser"])
+        torch.set_rng_state(state["random"])
+
+
+class Autocast:
+    """Forward passes in the arithmetic of a precision; losses and weights stay float32."""
+
+    def __init__(self, precision: str, device: torch.device) -> None:
+        native = half_precision(device) != torch.float32
+        wanted = precision == "bfloat16" or (precision == "auto" and native)
+        self._device, self._wanted = device.type, wanted
+
+    def __call__(self) -> torch.autocast:
+        """Return the context."""
+        return torch.autocast(self._device, torch.bfloat16, enabled=self._wanted)
+
+
+def _placed(network: Any, device: torch.device, team: Team) -> Any:
+    share_batch_norms(network, team)
+    network.to(device)
+    return network.to(memory_format=torch.channels_last)
+
+
+def _adam(network: nn.Module, phase: SRResNetPhase | SRGANPhase) -> torch.optim.Adam:
+    return torch.optim.Adam(
+        network.parameters(), lr=phase.learning_rate, betas=(phase.beta1, phase.beta2)
+    )
+
+
+def _descend(optimiser: torch.optim.Optimizer, loss: Tensor, learning_rate: float) -> Tensor:
+    """Make one step down a loss and return the gradient's norm."""
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    gradients = [p.grad for group in optimiser.param_groups for p in group["params"]]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    optimiser.step()
+    return norm
