@@ -1,0 +1,49 @@
+"""Check types of the package as it is installed, and of these tools, with mypy.
+
+`training/` and `weights/` stand beside `src/` but belong to the package, which no path can tell
+mypy. A tree of links that has the installed shape can.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SHAPE = Path("build") / "typecheck"
+PACKAGE = SHAPE / "napari_srgan"
+BESIDE_SRC = ("training", "weights")
+
+
+def link_package() -> dict[str, str]:
+    """Make the tree anew, and return where each linked path really is."""
+    shutil.rmtree(ROOT / SHAPE, ignore_errors=True)
+    (ROOT / PACKAGE).mkdir(parents=True)
+    real = [*(ROOT / "src" / "napari_srgan").iterdir(), *(ROOT / name for name in BESIDE_SRC)]
+    for path in real:
+        (ROOT / PACKAGE / path.name).symlink_to(path)
+    return {str(PACKAGE / path.name): str(path.relative_to(ROOT)) for path in real}
+
+
+def main() -> int:
+    """Run mypy, and print its findings with the paths people edit."""
+    linked = link_package()
+    mypy = [sys.executable, "-m", "mypy"]
+    environment = {**os.environ, "MYPYPATH": str(SHAPE)}
+    package = [*mypy, "--config-file", "pyproject.toml", "-p", "napari_srgan"]
+    done = subprocess.run(
+        package, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    said = done.stdout + done.stderr
+    for link, real in linked.items():
+        said = said.replace(link, real)
+    print(said, end="")
+    tools = subprocess.call([*mypy, *sorted(map(str, (ROOT / "tools").glob("*.py")))], cwd=ROOT)
+    return done.returncode or tools
+
+
+if __name__ == "__main__":
+    sys.exit(main())
