@@ -344,6 +344,12 @@ def test_the_smoke_recipe_goes_through_both_phases(tmp_path, images) -> None:
     assert "PSNR" in done.stdout
 
 
+def test_all_settings_are_listed_with_their_defaults() -> None:
+    listed = call("settings").stdout
+    assert "srgan.adversarial_weight" in listed
+    assert "eq. 3). [0.001]" in listed
+
+
 def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path, images) -> None:
     sets = {**SMALL, "srresnet.steps": 10**6}
     arguments = ["train", str(images), "--out", str(tmp_path / "run"), "--recipe", "srresnet-mse"]

@@ -38,17 +38,14 @@ def main() -> None:
     app()
 
 
-@app.command(
-    epilog="Settings, for --set: "
-    + "; ".join(f"{name}: {text}" for name, (_kind, text) in every_setting().items())
-)
+@app.command()
 def train(
     data: Annotated[Path, typer.Argument(help="A folder of images, at any depth; or DIV2K.")],
     out: Annotated[Path, typer.Option(help="The run's folder. A run in it is gone on with.")],
     recipe: Annotated[str, typer.Option(help="A name (see: recipes) or a TOML file.")],
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Replace a setting of the recipe."),
+        typer.Option("--set", metavar="NAME=VALUE", help="Replace one of the recipe's settings."),
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="For decoded images. [OUT/images]")] = None,
     hold_back: Annotated[
@@ -57,18 +54,22 @@ def train(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     vgg_weights: Annotated[Path | None, typer.Option(help="VGG19's, if not downloaded.")] = None,
-    random_vgg: Annotated[bool, typer.Option(help="Random VGG19 weights, to try out.")] = False,
+    random_vgg: Annotated[
+        bool, typer.Option("--random-vgg", help="Random VGG19 weights, to try out.")
+    ] = False,
     phase_1_weights: Annotated[
         Path | None, typer.Option(help="Start phase 2 from this model; no phase 1.")
     ] = None,
     without_phase_1: Annotated[
-        bool, typer.Option(help="Start phase 2 from random weights; no phase 1.")
+        bool, typer.Option("--without-phase-1", help="Start phase 2 from random weights.")
     ] = False,
     report_every: Annotated[int, typer.Option(help="Steps.", min=1)] = 100,
     save_every: Annotated[int, typer.Option(help="Steps.", min=1)] = 500,
     validate_every: Annotated[int, typer.Option(help="Steps.", min=1)] = 1000,
 ) -> None:
     """Train SRResNet (phase 1), then SRGAN (phase 2) if the recipe has it.
+
+    The command "settings" lists what --set can replace.
 
     Ctrl-C finishes the step and saves; the same command goes on. Under torchrun, all processes
     train together.
@@ -253,6 +254,15 @@ def recipes() -> None:
     """List the recipes that ship with the package."""
     for name in recipe_names():
         typer.echo(name)
+
+
+@app.command()
+def settings() -> None:
+    """List what a recipe can set, for --set: the paper's value, or the default, in brackets."""
+    known = every_setting()
+    width = max(map(len, known))
+    for name, (_kind, text) in known.items():
+        typer.echo(f"{name:{width}}  {text}")
 
 
 @contextmanager

@@ -127,7 +127,7 @@ def every_setting() -> dict[str, tuple[type, str]]:
 
 def _help(text: Mapping[str, Any], value: Any) -> str:
     choices = f" {', '.join(text['choices'])}." if text["choices"] else ""
-    return f"{text['help']}{choices} The paper's, or the default: {value}"
+    return f"{text['help']}{choices} [{value}]"
 
 
 def recipe_names() -> list[str]:
