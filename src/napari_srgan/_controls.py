@@ -16,7 +16,7 @@ from magicgui.widgets import (
     create_widget,
 )
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QIcon
+from qtpy.QtGui import QIcon, QPixmap
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 from superqt import QCollapsible
 
@@ -151,8 +151,11 @@ def align(rows: Container[Widget], ems: float) -> None:
 
 def folded(content: Container[Widget], title: str) -> QCollapsible:
     """Return a Qt widget that shows ``content`` when its title is clicked."""
-    # The arrow is text: an icon would be drawn once, black, whatever the theme.
-    fold = QCollapsible(f"▸ {title}", expandedIcon=QIcon(), collapsedIcon=QIcon())
+    # The arrow is text: an icon would be drawn once, black, whatever the theme. superqt takes an
+    # empty icon for none in PySide, so that there has to be one that cannot be seen.
+    nothing = QPixmap(1, 1)
+    nothing.fill(Qt.GlobalColor.transparent)
+    fold = QCollapsible(f"▸ {title}", expandedIcon=QIcon(nothing), collapsedIcon=QIcon(nothing))
     fold.toggled.connect(lambda shown: fold.setText(f"{'▾' if shown else '▸'} {title}"))
     fold.addWidget(content.native)
     fold.collapse(animate=False)
