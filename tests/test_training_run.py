@@ -280,7 +280,9 @@ def test_a_full_disk_is_named_and_loses_no_checkpoint(tmp_path, images, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match=r"00000008.pt could not be written.*No space left"):
+    with pytest.raises(
+        OSError, match=r"00000008.pt could not be written; its disk had .* MiB free .*No space left"
+    ):
         run(plan_of(images, tmp_path / "run", small(srresnet__steps=8)))
     assert Checkpoints(tmp_path / "run" / "srresnet").paths() == before
     assert not list((tmp_path / "run").rglob("*.part"))

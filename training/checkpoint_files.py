@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,12 @@ def write_whole(target: Path, state: dict[str, Any]) -> None:
             os.fsync(file.fileno())
         part.replace(target)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        free = shutil.disk_usage(target.parent).free / 2**20
         part.unlink(missing_ok=True)
-        raise OSError(f"{target} could not be written: {error}") from error
+        raise OSError(
+            f"{target} could not be written; its disk had {free:.0f} MiB free ({error}). The "
+            "checkpoints before it are still there: make room, and the same command goes on."
+        ) from error
 
 
 def read_state(path: Path) -> dict[str, Any]:
