@@ -28,7 +28,7 @@ LEVELS = {
     3: "_widget _controls _estimates _threads _preferences _commands _reader _sample_data cli api",
     2: "_jobs _trials _requests _layers _texts library volumes batch",
     1: "inference planning runner checkpoints store downloads devices",
-    0: "models images tiling files registry weights",
+    0: "models images tiling steps files registry weights",
 }
 LEVEL_OF = {room: level for level, rooms in LEVELS.items() for room in rooms.split()}
 # Beside the levels: it uses those below 3, and nobody uses it.

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 CONTENT_LOSSES = ("mse", "l1", "vgg22", "vgg54")
-VGG_SCALE = 1 / 12.75  # v5 §3.2: brings the VGG loss to the scale of the MSE loss
+# v5 §3.2: brings the VGG loss to the scale of the MSE; it enters eq. 5 squared, as about 0.006.
+VGG_SCALE_PAPER = 1 / 12.75
+ADVERSARIAL_WEIGHT = 1e-3  # eq. 3
 
 
 def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
@@ -61,7 +63,9 @@ class SRGANPhase:
     beta1: float = _setting(0.9, "Adam's β₁ (§3.2).")
     beta2: float = _setting(0.999, "Adam's β₂ (not in the paper: Adam's default).")
     content: str = _setting("vgg54", "Content loss (§3.4).", CONTENT_LOSSES)
-    adversarial_weight: float = _setting(1e-3, "Weight of the adversarial loss (eq. 3).")
+    adversarial_weight: float = _setting(
+        ADVERSARIAL_WEIGHT, "Weight of the adversarial loss (eq. 3)."
+    )
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Recipe:
     data: Data = Data()
     srresnet: SRResNetPhase = SRResNetPhase()
     srgan: SRGANPhase | None = None
-    vgg_scale: float = _setting(VGG_SCALE, "Factor of VGG features before they are compared.")
+    vgg_scale: float = _setting(VGG_SCALE_PAPER, "Factor of VGG features before they are compared.")
     ema: float = _setting(0.999, "Decay of the averaged generator, which is kept beside the plain.")
     precision: str = _setting("auto", "Arithmetic.", ("auto", "float32", "bfloat16"))
     seed: int = _setting(0, "Where every random choice begins.")

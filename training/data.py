@@ -10,6 +10,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Literal
 
+from napari_srgan.steps import finish
 from napari_srgan.training.bicubic import REDUCTION_VERSION, SCALE
 from napari_srgan.training.packing import PackingProgress, Terms, iter_write_pack
 from napari_srgan.training.packs import Entry, Pack, load_pack
@@ -48,15 +49,9 @@ def open_pack(
 
     See :func:`iter_open_pack`, which also tells how far it is.
     """
-    opening = iter_open_pack(
-        folder, cache, scale=scale, smallest=smallest, channels=channels, part=part
+    return finish(
+        iter_open_pack(folder, cache, scale=scale, smallest=smallest, channels=channels, part=part)
     )
-    while True:
-        try:
-            next(opening)
-        except StopIteration as end:
-            pack: Pack = end.value
-            return pack
 
 
 def iter_open_pack(

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-ADVERSARIAL_WEIGHT = 1e-3  # eq. 3
-VGG_SCALE_PAPER = 1 / 12.75  # §3.2; it enters eq. 5 squared, as a factor of about 0.006
+from napari_srgan.training.config import ADVERSARIAL_WEIGHT, VGG_SCALE_PAPER
+
 VGG_SCALES = {"paper": VGG_SCALE_PAPER, "none": 1.0}
 
 PixelLoss = Literal["mse", "l1"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 import torch
@@ -15,9 +14,13 @@ from napari_srgan.models.srresnet import SRResNet, start_as_interpolation
 from napari_srgan.training.averaging import Average
 from napari_srgan.training.config import Recipe, SRGANPhase, SRResNetPhase
 from napari_srgan.training.distributed import Team, share_batch_norms, shared
-from napari_srgan.training.losses import adversarial_loss, discriminator_loss
+from napari_srgan.training.losses import (
+    ContentLoss,
+    PerceptualLoss,
+    adversarial_loss,
+    discriminator_loss,
+)
 
-ContentLoss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 State: TypeAlias = dict[str, Any]
 
 
@@ -199,11 +202,12 @@ class SRGANTrainer:
         content = self._content(upscaled, high)
         with self._autocast():
             logits = self.discriminator(upscaled)
-        adversarial = self._phase.adversarial_weight * adversarial_loss(logits.float())
-        norm = _descend(self._optimiser, content + adversarial, self.learning_rate())
+        weight = self._phase.adversarial_weight
+        loss = PerceptualLoss(content, adversarial_loss(logits.float()), weight)
+        norm = _descend(self._optimiser, loss.total, self.learning_rate())
         return {
             "content": content.detach(),
-            "adversarial": adversarial.detach(),
+            "adversarial": weight * loss.adversarial.detach(),
             "gradient": norm,
         }
 

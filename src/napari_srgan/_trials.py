@@ -14,6 +14,7 @@ from napari_srgan._requests import Choices, Failed, Source
 from napari_srgan._texts import size_text
 from napari_srgan.checkpoints import Model
 from napari_srgan.images import Layout
+from napari_srgan.inference import set_up
 from napari_srgan.library import load_model
 from napari_srgan.planning import (
     halo_of,
@@ -22,7 +23,7 @@ from napari_srgan.planning import (
     tile_edge,
     window_pixels,
 )
-from napari_srgan.runner import Runner, inference_network
+from napari_srgan.runner import Runner
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +36,9 @@ def runner_for(model: Model, choices: Choices, colour: bool, dtype: np.dtype[Any
     ValueError
         If the device, the precision or the model does not suit.
     """
-    device = devices.choose_device(choices.settings.device)
-    precision = devices.choose_precision(choices.settings.precision, device, dtype)
-    return Runner(inference_network(model, colour=colour), device, precision)
+    pixel = Layout((), 1, 1, 3 if colour else 0, np.dtype(dtype))
+    runner, _edge = set_up(pixel, model, choices.settings)
+    return runner
 
 
 @dataclass(frozen=True)

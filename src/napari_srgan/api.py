@@ -14,6 +14,7 @@ from napari_srgan.checkpoints import Model
 from napari_srgan.images import Array, Normalize
 from napari_srgan.inference import NotFinite, Progress, Settings, iter_upscale_array
 from napari_srgan.library import DEFAULT_MODEL, list_models, load_model
+from napari_srgan.steps import finish
 
 if TYPE_CHECKING:
     import napari.layers
@@ -84,21 +85,18 @@ def upscale(
     >>> ns.upscale(np.zeros((30, 40, 3), np.uint8)).shape
     (120, 160, 3)
     """
-    steps = iter_upscale(
-        image,
-        model,
-        rgb=rgb,
-        device=device,
-        precision=precision,
-        tile=tile,
-        normalize=normalize,
-        nan=nan,
+    return finish(
+        iter_upscale(
+            image,
+            model,
+            rgb=rgb,
+            device=device,
+            precision=precision,
+            tile=tile,
+            normalize=normalize,
+            nan=nan,
+        )
     )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 def iter_upscale(

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from napari_srgan.downloads import is_web_page
 from napari_srgan.models.srresnet import SRResNet
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
@@ -33,7 +34,6 @@ _WRAPPERS = ("module.", "_orig_mod.")  # left by DataParallel and torch.compile
 _ADVICE = re.compile(r"weights_only|torch\.load|safe_globals", re.IGNORECASE)
 _LISTED = 3  # keys that an error message names
 _PYTORCH_STARTS = (b"PK", b"\x80")  # of a zip archive, and of a pickle
-_PAGE_STARTS = (b"<!doctype", b"<!--", b"<html", b"<head", b"<?xml")
 
 
 class CheckpointError(ValueError):
@@ -118,7 +118,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         head = file.read(512)
     if not head:
         raise CheckpointError(f"{path} is empty.")
-    if head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(_PAGE_STARTS):
+    if is_web_page(head):
         raise CheckpointError(
             f"{path} is a web page, not a model: the download got an error or a login page."
         )

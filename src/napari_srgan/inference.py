@@ -35,6 +35,7 @@ from napari_srgan.images import (
 )
 from napari_srgan.planning import SMALLEST_TILE, automatic_tile, halo_of, tile_edge
 from napari_srgan.runner import Runner, inference_network
+from napari_srgan.steps import finish
 from napari_srgan.tiling import Tile, tiles
 
 log = logging.getLogger(__name__)
@@ -164,13 +165,7 @@ def upscale_array(
     settings: Settings,
 ) -> Array:
     """Upscale an array; see :func:`iter_upscale_array`."""
-    steps = iter_upscale_array(image, model, rgb=rgb, normalize=normalize, settings=settings)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: Array = end.value
-            return result
+    return finish(iter_upscale_array(image, model, rgb=rgb, normalize=normalize, settings=settings))
 
 
 def iter_upscale_array(
