@@ -250,3 +250,18 @@ def test_the_finest_level_of_a_multiscale_layer_is_taken(random_model):
 def test_other_layers_are_refused_by_name(random_model, layer, kind):
     with pytest.raises(TypeError, match=f"'cells' is a {kind} layer"):
         ns.upscale(layer, random_model())
+
+
+def test_an_array_of_ones_own_is_filled(random_model):
+    out = np.zeros((20, 28), np.uint8)
+
+    image = random_image((5, 7))
+    found = ns.upscale(image, random_model(), out=out)
+
+    assert found is out
+    assert (out == ns.upscale(image, random_model())).all()
+
+
+def test_a_layer_or_a_lazy_array_has_no_use_for_one(random_model):
+    with pytest.raises(TypeError, match=r"out is for arrays.*to_zarr"):
+        ns.upscale(da.zeros((5, 7), dtype=np.uint8), random_model(), out=np.zeros((20, 28)))

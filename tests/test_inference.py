@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from napari_srgan import inference, planning
 from napari_srgan.devices import available_devices
 from napari_srgan.images import ValueRange, layout_of, value_range
-from napari_srgan.inference import Settings, iter_upscale_array, upscale_array, upscaled_alpha
+from napari_srgan.inference import Settings, iter_upscale_array, upscale_array
+from napari_srgan.planes import upscaled_alpha
 from napari_srgan.runner import Runner
 
 DTYPES = ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", ">u2", ">f4"]
@@ -146,7 +147,8 @@ def test_a_halo_of_one_pixel_less_would_not_do(random_model, monkeypatch, corner
     whole, _ = run(image, model, tile=WHOLE, normalize="dtype")
 
     enough, _ = run(image, model, tile=9, normalize="dtype")
-    monkeypatch.setattr(inference, "halo_of", lambda network: planning.halo_of(network) - 1)
+    less = planning.halo_of(model.network) - 1
+    monkeypatch.setattr(planning, "halo_of", lambda network: less)
     too_little, _ = run(image, model, tile=9, normalize="dtype")
 
     assert difference(enough, whole) <= 1e-5

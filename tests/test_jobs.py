@@ -8,7 +8,7 @@ import pytest
 import torch
 from dask import delayed
 
-from napari_srgan import _jobs, devices, inference
+from napari_srgan import _jobs, devices, inference, tiled
 from napari_srgan._jobs import Devices, Done, find_devices, iter_job
 from napari_srgan._requests import Choices, Failed, Source, Stopped
 from napari_srgan.inference import Settings, upscale_array
@@ -209,9 +209,9 @@ def test_provenance_tells_all_choices(own_model):
 
 
 def test_provenance_keeps_what_was_noted_on_the_way(tiny, monkeypatch):
-    try_tile, failures = inference._try_tile, iter([None])
+    try_tile, failures = tiled._try_tile, iter([None])
     monkeypatch.setattr(
-        inference, "_try_tile", lambda *args: next(failures, "go") and try_tile(*args)
+        tiled, "_try_tile", lambda *args: next(failures, "go") and try_tile(*args)
     )
     done = run(IMAGE[0], choices(tiny))
 

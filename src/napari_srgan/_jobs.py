@@ -123,7 +123,7 @@ def _iter_steps(source: Source, choices: Choices) -> Generator[Progress, None, t
     """Yield progress and return the upscaled pixels and the factor."""
     model = load_model(choices.model, cache=choices.cache)
     runner = runner_for(model, choices, source.rgb, source.layout.dtype)
-    refuse_too_large(source, Needs.of(runner, choices.settings.tile))
+    refuse_too_large(source, Needs(runner, choices.settings.tile))
     # A moment to stop at between two things that may take long: loading and reading.
     yield Progress(0, source.layout.pixels, str(runner.device))
     pixels = yield from iter_upscale_array(

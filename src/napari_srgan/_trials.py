@@ -16,16 +16,12 @@ from napari_srgan.checkpoints import Model
 from napari_srgan.images import Layout
 from napari_srgan.inference import set_up
 from napari_srgan.library import load_model
-from napari_srgan.planning import (
-    halo_of,
-    memory_per_pixel,
-    seconds_per_pixel,
-    tile_edge,
-    window_pixels,
-)
+from napari_srgan.planning import cut, seconds_per_pixel
 from napari_srgan.runner import Runner
 
 log = logging.getLogger(__name__)
+
+_TRIED = Source(np.broadcast_to(np.uint8(0), (4096, 4096)), False, None)
 
 
 def runner_for(model: Model, choices: Choices, colour: bool, dtype: np.dtype[Any]) -> Runner:
@@ -37,33 +33,40 @@ def runner_for(model: Model, choices: Choices, colour: bool, dtype: np.dtype[Any
         If the device, the precision or the model does not suit.
     """
     pixel = Layout((), 1, 1, 3 if colour else 0, np.dtype(dtype))
-    runner, _edge = set_up(pixel, model, choices.settings)
-    return runner
+    return set_up(pixel, model, choices.settings)
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a run needs, worked out without running anything."""
+    """What a run needs, worked out without running anything.
 
-    scale: int
-    tile: int
-    halo: int
-    bytes_per_pixel: int  # of a window; 0 on a GPU, which has its own memory
+    Attributes
+    ----------
+    runner : Runner
+        Of the run.
+    tile : int or str
+        As set.
+    """
 
-    @classmethod
-    def of(cls, runner: Runner, tile: int | str) -> Needs:
-        """Return what a runner needs with a setting for the tile."""
-        network, device, precision = runner.network, runner.device, runner.precision
-        per_pixel = memory_per_pixel(network, precision) if device.type == "cpu" else 0
-        edge = tile_edge(tile, network, device, precision)
-        return cls(network.scale, edge, halo_of(network), per_pixel)
+    runner: Runner
+    tile: int | str
+
+    @property
+    def scale(self) -> int:
+        """Upscaling factor."""
+        return self.runner.network.scale
 
     def memory(self, source: Source) -> int:
         """Return about how many bytes of the computer's memory an image takes."""
-        layout, reach = source.layout, self.tile + 2 * self.halo
-        window = min(layout.height, reach) * min(layout.width, reach)
+        layout = source.layout
         copied = 0 if isinstance(source.pixels, np.ndarray) else _size(layout, 1)
-        return copied + _size(layout, self.scale) + window * self.bytes_per_pixel
+        on_cpu = self.runner.device.type == "cpu"  # a card has memory of its own
+        work = cut(self.tile, layout, self.runner).memory(layout) if on_cpu else 0
+        return copied + _size(layout, self.scale) + work
+
+    def pixels(self, source: Source) -> int:
+        """Return how many pixels the network is given."""
+        return cut(self.tile, source.layout, self.runner).pixels(source.layout)
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,7 @@ class Trial:
 
     def seconds(self, source: Source) -> float:
         """Return about how long an image takes."""
-        pixels = window_pixels(source.layout, self.needs.tile, self.needs.halo)
-        return self.seconds_per_pixel * pixels
+        return self.seconds_per_pixel * self.needs.pixels(source)
 
 
 def try_out(choices: Choices, colour: bool, dtype: np.dtype[Any]) -> Trial | Failed:
@@ -84,7 +86,9 @@ def try_out(choices: Choices, colour: bool, dtype: np.dtype[Any]) -> Trial | Fai
     try:
         model = load_model(choices.model, cache=choices.cache)
         runner = runner_for(model, choices, colour, dtype)
-        return Trial(Needs.of(runner, choices.settings.tile), seconds_per_pixel(runner))
+        needs = Needs(runner, choices.settings.tile)
+        needs.memory(_TRIED)  # reads the network, once, away from the window's thread
+        return Trial(needs, seconds_per_pixel(runner))
     except Exception as error:
         log.exception("the trial run failed")
         return Failed.because(error)

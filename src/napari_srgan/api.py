@@ -32,6 +32,7 @@ def upscale(
     tile: int | str = "auto",
     normalize: Normalize = "auto",
     nan: NotFinite = "error",
+    out: Any = None,
 ) -> Any:
     """Upscale an image by the model's factor, ×4 with the models that ship.
 
@@ -51,14 +52,18 @@ def upscale(
         ``auto`` (16-bit arithmetic for 8-bit images where the device has it, else float32),
         ``float32``, ``float16``, ``bfloat16``.
     tile : int or str
-        Edge of a tile in input pixels, or ``auto`` for what memory allows. It changes memory and
-        time; the result is the same.
+        ``auto``: small images whole, large ones as a stream of bands of rows, which computes
+        nothing twice and takes memory for a few rows. A number: tiles with this edge in input
+        pixels. It changes memory and time; the result is the same.
     normalize : str or tuple of float
         Which values the network sees as black and white. ``auto``: uint8 and bool by dtype,
         everything else by the smallest and the largest value of all planes together. Else
         ``data``, ``dtype``, ``(low, high)`` or percentiles such as ``"1%, 99.8%"``.
     nan : {"error", "fill"}
         Whether NaN and infinite values are refused, or filled from their nearest finite neighbour.
+    out : array, optional
+        For arrays: what is filled with the result, piece by piece, and returned. Anything with a
+        shape, a dtype and slices to assign to, such as a ``numpy.memmap`` or a ``zarr.Array``.
 
     Returns
     -------
@@ -95,6 +100,7 @@ def upscale(
             tile=tile,
             normalize=normalize,
             nan=nan,
+            out=out,
         )
     )
 
@@ -109,12 +115,17 @@ def iter_upscale(
     tile: int | str = "auto",
     normalize: Normalize = "auto",
     nan: NotFinite = "error",
+    out: Any = None,
 ) -> Generator[Progress, None, Any]:
-    """Upscale as :func:`upscale` does, yielding :class:`Progress` after every tile.
+    """Upscale as :func:`upscale` does, yielding :class:`Progress` after every band or tile.
 
     The generator returns the result (``yield from``, or ``StopIteration.value``). Closing it stops
-    the work within a tile.
+    the work within a band or a tile.
     """
+    if out is not None and (_is_layer(image) or _is_dask(image)):
+        raise TypeError(
+            "out is for arrays. Upscale a layer's data, or store a dask array: result.to_zarr(…)."
+        )
     loaded = load_model(model)
     settings = Settings(device=device, precision=precision, tile=tile, nan=nan)
     if _is_layer(image):
@@ -125,7 +136,7 @@ def iter_upscale(
         return upscale_lazily(image, loaded, rgb=rgb, normalize=normalize, settings=settings)
     return (
         yield from iter_upscale_array(
-            _as_array(image), loaded, rgb=rgb, normalize=normalize, settings=settings
+            _as_array(image), loaded, rgb=rgb, normalize=normalize, settings=settings, out=out
         )
     )
 

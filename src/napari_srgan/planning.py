@@ -1,9 +1,10 @@
-"""What a run needs and how it is cut: tile size, memory, time."""
+"""What a run needs and how it is cut: tiles or bands, memory, time."""
 
 from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,12 +13,16 @@ from napari_srgan.devices import free_memory
 from napari_srgan.images import Layout
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.runner import Runner
-from napari_srgan.tiling import tiles
+from napari_srgan.tiling import Span, spans, tiles
 
 SMALLEST_TILE = 16  # pixels; below, the halo is all the work
 # A tile takes about a second on two processor cores, and a fraction of one on a GPU: as long as
 # "cancel" may take.
 LARGEST_TILE = {"cpu": 256, "cuda": 1024, "mps": 512}
+# On a CPU a band stays in its caches; a GPU wants enough work at a time.
+PIXELS_A_BAND = {"cpu": 2**13, "cuda": 2**19, "mps": 2**17}
+FEWEST_ROWS, MOST_ROWS = 4, 256  # of a band
+LARGEST_STREAM = 448 * 2**20  # bytes; wider images are cut into strips
 MEMORY_SHARE = 0.4  # of what is free
 TRIAL_EDGE = 96  # pixels
 
@@ -27,43 +32,130 @@ def halo_of(network: SRResNet) -> int:
     return math.ceil(network.body_radius + network.tail_radius)
 
 
+@dataclass(frozen=True)
+class Tiles:
+    """A plane cut into tiles, each computed alone with all that it depends on.
+
+    Attributes
+    ----------
+    edge, halo : int
+        Of a tile, and what is read beyond it on each side, in input pixels.
+    bytes_per_pixel : int
+        About what a run takes for each pixel of a window.
+    """
+
+    edge: int
+    halo: int
+    bytes_per_pixel: int
+
+    @classmethod
+    def of(cls, tile: int | str, runner: Runner) -> Tiles:
+        """Return the tiles of this edge; for ``auto``, what the free memory allows."""
+        network, halo = runner.network, halo_of(runner.network)
+        per_pixel = memory_per_pixel(network, runner.precision)
+        if not isinstance(tile, str):
+            return cls(int(tile), halo, per_pixel)
+        window = math.isqrt(int(MEMORY_SHARE * free_memory(runner.device) / per_pixel))
+        largest = LARGEST_TILE.get(runner.device.type, LARGEST_TILE["cpu"])
+        return cls(max(SMALLEST_TILE, min(largest, window - 2 * halo)), halo, per_pixel)
+
+    def hold(self, layout: Layout) -> bool:
+        """Return whether a plane is one tile."""
+        return max(layout.height, layout.width) <= self.edge + 2 * self.halo
+
+    def pixels(self, layout: Layout) -> int:
+        """Return how many pixels the network is given for an image, halos included."""
+        windows = (t.window for t in tiles(layout.height, layout.width, self.edge, self.halo))
+        return layout.planes * sum(h * w for h, w in windows)
+
+    def memory(self, layout: Layout) -> int:
+        """Return about how many bytes of the device's memory a run takes."""
+        reach = self.edge + 2 * self.halo
+        return min(layout.height, reach) * min(layout.width, reach) * self.bytes_per_pixel
+
+
+@dataclass(frozen=True)
+class Bands:
+    """A plane cut into strips, wide ones, each computed as a stream of bands of rows.
+
+    Attributes
+    ----------
+    rows : int
+        Input rows of a band.
+    width : int
+        Of the widest strip, halos included, in input pixels.
+    halo : int
+        What is read beyond a strip on each side.
+    bytes_per_column : int
+        About what a stream takes for each column of its strip.
+    """
+
+    rows: int
+    width: int
+    halo: int
+    bytes_per_column: int
+
+    @classmethod
+    def of(cls, layout: Layout, runner: Runner) -> Bands | None:
+        """Return the bands for an image; None where tiles suit better, or nothing else does.
+
+        They do where one tile holds a whole plane, where the network has layers that cannot be
+        streamed, and where memory is too short for a strip.
+        """
+        program = runner.program
+        if program is None or Tiles.of("auto", runner).hold(layout):
+            return None
+        halo = halo_of(runner.network)
+        share = MEMORY_SHARE * free_memory(runner.device)
+        budget = min(share, LARGEST_STREAM) if runner.device.type == "cpu" else share
+        pixels = PIXELS_A_BAND.get(runner.device.type, PIXELS_A_BAND["cpu"])
+        rows = max(FEWEST_ROWS, min(MOST_ROWS, pixels // layout.width))
+        per_column = program.memory(1, rows)
+        width = min(layout.width, int(budget / per_column))
+        if width < min(layout.width, 4 * halo):
+            return None
+        return cls(rows, width, halo, per_column)
+
+    def strips(self, width: int) -> list[Span]:
+        """Return the strips of an image of this width."""
+        return spans(width, max(1, self.width - 2 * self.halo), self.halo)
+
+    def pixels(self, layout: Layout) -> int:
+        """Return how many pixels the network is given for an image, halos included."""
+        columns = sum(stop - start for start, stop in (s.read for s in self.strips(layout.width)))
+        return layout.planes * layout.height * columns
+
+    def memory(self, layout: Layout) -> int:
+        """Return about how many bytes of the device's memory a run takes."""
+        return min(self.width, layout.width) * self.bytes_per_column
+
+
+def cut(tile: int | str, layout: Layout, runner: Runner) -> Tiles | Bands:
+    """Return how an image is cut: into tiles of a given edge, or as ``auto`` finds best."""
+    bands = Bands.of(layout, runner) if tile == "auto" else None
+    return bands or Tiles.of(tile, runner)
+
+
 def memory_per_pixel(network: SRResNet, precision: torch.dtype) -> int:
     """Return about how many bytes a run takes for each input pixel of a tile's window.
 
-    The most is held in the last pixel shuffle: its input, its output and the activation's.
+    The most is held in the last stage: its convolution's output, the activation's, and the copy
+    that a convolution makes of its input.
     """
     return 3 * network.features * network.scale**2 * precision.itemsize
 
 
-def automatic_tile(network: SRResNet, device: torch.device, precision: torch.dtype) -> int:
-    """Return the tile edge, in input pixels, that the free memory of a device allows."""
-    budget = MEMORY_SHARE * free_memory(device)
-    window = math.isqrt(int(budget / memory_per_pixel(network, precision)))
-    largest = LARGEST_TILE.get(device.type, LARGEST_TILE["cpu"])
-    return max(SMALLEST_TILE, min(largest, window - 2 * halo_of(network)))
-
-
-def tile_edge(
-    tile: int | str, network: SRResNet, device: torch.device, precision: torch.dtype
-) -> int:
-    """Return the tile edge that ``tile`` asks for: a number, or ``auto``.
+def check_tile(tile: int | str) -> None:
+    """Refuse what is neither ``auto`` nor a tile's edge.
 
     Raises
     ------
     ValueError
         If it is neither.
     """
-    if tile == "auto":
-        return automatic_tile(network, device, precision)
-    if not isinstance(tile, (int, np.integer)) or isinstance(tile, bool) or tile < 1:
+    whole = isinstance(tile, (int, np.integer)) and not isinstance(tile, bool)
+    if tile != "auto" and not (whole and int(tile) > 0):
         raise ValueError(f"tile must be 'auto' or a whole number of pixels above 0; got {tile!r}.")
-    return int(tile)
-
-
-def window_pixels(layout: Layout, tile: int, halo: int) -> int:
-    """Return how many pixels the network is given for an image, halos included."""
-    windows = (t.window for t in tiles(layout.height, layout.width, tile, halo))
-    return layout.planes * sum(h * w for h, w in windows)
 
 
 def seconds_per_pixel(runner: Runner) -> float:

@@ -25,7 +25,8 @@ from napari_srgan.images import (
     parse_normalize,
     value_range,
 )
-from napari_srgan.inference import Settings, must_fill, set_up, upscale_array, upscaled_alpha
+from napari_srgan.inference import Settings, must_fill, set_up, upscale_array
+from napari_srgan.planes import upscaled_alpha
 from napari_srgan.planning import halo_of
 from napari_srgan.tiling import Tile, tiles
 
@@ -47,7 +48,7 @@ class _Window:
     def __call__(self, window: Array, values: ValueRange, model: Model) -> Array:
         colours = window[..., :3] if self.channels == 4 else window
         with _one_at_a_time:
-            high = upscale_array(
+            high: Array = upscale_array(
                 np.asarray(colours),
                 model,
                 rgb=self.channels > 0,

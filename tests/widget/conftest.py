@@ -110,9 +110,9 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """Let tiles through only when told to, and count those that were begun."""
     from qtpy.QtCore import QThreadPool
 
-    from napari_srgan import inference
+    from napari_srgan import tiled
 
-    allowed, try_tile = threading.Semaphore(0), inference._try_tile
+    allowed, try_tile = threading.Semaphore(0), tiled._try_tile
     gate = SimpleNamespace(begun=0, threads=set(), let=lambda n: allowed.release(n))
 
     def gated(*args: Any) -> Any:
@@ -122,7 +122,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
             raise TimeoutError("the test let no more tiles through")
         return try_tile(*args)
 
-    monkeypatch.setattr(inference, "_try_tile", gated)
+    monkeypatch.setattr(tiled, "_try_tile", gated)
     yield gate
     gate.let(1000)
     QThreadPool.globalInstance().waitForDone(MINUTE)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_srgan import _controls, inference
+from napari_srgan import _controls, inference, tiled
 from napari_srgan._layers import METADATA_KEY
 from napari_srgan._widget import refresh_models
 from napari_srgan.inference import Settings, upscale_array
@@ -134,9 +134,9 @@ class TestResult:
 
     def test_a_warning_on_the_way_is_shown_and_kept(self, alone, settled, messages, monkeypatch):
         viewer, widget = alone(GREY)
-        try_tile, failures = inference._try_tile, iter([None])
+        try_tile, failures = tiled._try_tile, iter([None])
         monkeypatch.setattr(
-            inference, "_try_tile", lambda *args: next(failures, "go") and try_tile(*args)
+            tiled, "_try_tile", lambda *args: next(failures, "go") and try_tile(*args)
         )
         widget.start()
         settled(widget)

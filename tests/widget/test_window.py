@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QThreadPool, QTimer
 
-from napari_srgan import _controls, _threads, inference
+from napari_srgan import _controls, _threads, inference, planes
 from napari_srgan._widget import refresh_models
 
 MINUTE = 60_000
@@ -172,13 +172,14 @@ class TestCancel:
         self, docked, grey, begin, gate, settled, monkeypatch
     ):
         """napari keeps every worker until its window closes: a worker must not keep pixels."""
-        made, write = [], inference._write
+        made, result = [], inference._result
 
-        def watched(high, plane, out, tile, job):
-            made.append(weakref.ref(out if out.base is None else out.base))
-            write(high, plane, out, tile, job)
+        def watched(*args):
+            out = result(*args)
+            made.append(weakref.ref(out))
+            return out
 
-        monkeypatch.setattr(inference, "_write", watched)
+        monkeypatch.setattr(inference, "_result", watched)
         _viewer, widget = docked(grey)
         begin(widget)
         assert made[0]() is not None
@@ -206,7 +207,7 @@ class TestCancel:
     ):
         viewer, widget = docked(grey)
         begin(widget)
-        monkeypatch.setattr(inference, "_write", lambda *_: 1 / 0)
+        monkeypatch.setattr(planes.Plane, "write", lambda *_: 1 / 0)
         widget.stop()
         gate.let(1)
         settled(widget)

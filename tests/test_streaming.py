@@ -1,0 +1,131 @@
+"""Bands of rows give what the whole image gives, at any size and any height of a band."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from napari_srgan.models.fold import folded
+from napari_srgan.streaming import NotStreamableError, Program, RowStream
+
+SIDES = st.integers(1, 40)
+
+
+def streamed(network: nn.Module, image: Tensor, band: int) -> Tensor:
+    """Return a network's output put together from bands, each row of which is given once."""
+    program = Program.of(network)
+    stream = RowStream(program, image.shape[2], image.shape[3], band)
+    asked: list[tuple[int, int]] = []
+
+    def read(start: int, stop: int) -> Tensor:
+        asked.append((start, stop))
+        return image[:, :, start:stop]
+
+    parts = [(first, rows.clone()) for first, rows in stream.iter_rows(read)]
+    assert [start for start, _ in asked] == list(range(0, image.shape[2], band))
+    ends = [0, *(first + rows.shape[2] for first, rows in parts)]
+    assert [first for first, _ in parts] == ends[:-1]
+    return torch.cat([rows for _, rows in parts], dim=2)
+
+
+@torch.inference_mode()
+def whole(network: nn.Module, image: Tensor) -> Tensor:
+    result: Tensor = network(image)
+    return result
+
+
+@given(
+    height=SIDES,
+    width=SIDES,
+    band=st.integers(1, 50),
+    blocks=st.integers(1, 4),
+    scale=st.sampled_from([2, 3, 4, 8]),
+)
+@settings(max_examples=60)
+def test_bands_equal_the_whole_image(random_network, height, width, band, blocks, scale) -> None:
+    network = folded(random_network(blocks=blocks, features=4, scale=scale))
+    image = torch.rand(1, 3, height, width)
+    wanted = whole(network, image)
+    found = streamed(network, image, band)
+    assert found.shape == wanted.shape
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+
+
+class Odd(nn.Module):
+    """All that a generator may be made of and the paper's is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide = nn.Conv2d(2, 4, (5, 3), padding=(2, 1))
+        self.norm = nn.BatchNorm2d(4)
+        self.dilated = nn.Conv2d(4, 4, 3, padding=3, dilation=3, groups=2, bias=False)
+        self.each = nn.PReLU(4)
+        self.point = nn.Conv2d(4, 8, 1)
+        self.shuffle = nn.PixelShuffle(2)
+        self.gelu = nn.GELU()
+        self.leaky = nn.LeakyReLU(0.1)
+        self.last = nn.Conv2d(2, 2, 3, padding="same")
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.wide(x))
+        # Twice delayed, and once by nothing at all.
+        x = x + self.each(self.dilated(x))
+        y = self.point(x)
+        z = self.leaky(self.shuffle(torch.add(self.gelu(y), y)))
+        result: Tensor = z + self.last(z)
+        return result
+
+
+@given(height=SIDES, width=SIDES, band=st.integers(1, 50))
+@settings(max_examples=30)
+def test_any_network_of_such_layers_streams(height, width, band) -> None:
+    torch.manual_seed(0)
+    network = Odd().eval()
+    image = torch.randn(1, 2, height, width)
+    wanted = whole(network, image)
+    torch.testing.assert_close(streamed(network, image, band), wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_half_precision_streams_as_it_computes(random_network) -> None:
+    network = folded(random_network()).half()
+    image = torch.rand(1, 3, 33, 21).half()
+    difference = (streamed(network, image, 5) - whole(network, image)).abs().max()
+    assert difference <= 2**-8
+
+
+def test_memory_grows_with_width_and_band_and_not_with_height(random_network) -> None:
+    program = Program.of(folded(random_network()))
+    assert program.memory(200, 8) == 2 * program.memory(100, 8)
+    assert program.memory(100, 16) > program.memory(100, 8)
+    half = Program.of(folded(random_network()).half())
+    assert half.memory(100, 8) * 2 == program.memory(100, 8)
+
+    def held(height: int) -> int:
+        stream = RowStream(program, height, 100, 8)
+        values = (stream._input, *stream._values)
+        return sum(0 if v._held is None else v._held.numel() for v in values)
+
+    assert 0 < held(10_000) == held(100) < program.memory(100, 8) / 4
+
+
+def test_images_of_different_sizes_cannot_be_added() -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(4, 4, 1)
+            self.shuffle = nn.PixelShuffle(2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            result: Tensor = self.conv(x) + self.shuffle(x)
+            return result
+
+    with pytest.raises(NotStreamableError, match="of different sizes together"):
+        Program.of(Mixed())
+
+
+def test_a_network_without_a_convolution_of_its_input_is_refused() -> None:
+    with pytest.raises(NotStreamableError, match="no convolution of its input"):
+        Program.of(nn.Sequential(nn.ReLU()))
