@@ -216,6 +216,51 @@ def test_a_network_of_other_sizes_cannot_start_phase_2(tmp_path, images) -> None
         run(plan_of(images, tmp_path / "second", recipe, phase_1_weights=other))
 
 
+def test_training_goes_on_from_the_weights_that_are_given(tmp_path, images) -> None:
+    run(plan_of(images, tmp_path / "first", small()))
+    given = tmp_path / "given.safetensors"
+    export_generator(RunFolder(tmp_path / "first"), given, "given", which="plain")
+    still = small(srresnet__learning_rate=1e-30, srresnet__norms="running")
+
+    run(plan_of(images, tmp_path / "second", still, start_from=given))
+
+    found = final_state(tmp_path / "second", "srresnet")["generator"]
+    wanted = load_checkpoint(given).network.state_dict()
+    assert isinstance(found, dict)
+    for key, value in wanted.items():  # the statistics of its norms among them
+        torch.testing.assert_close(found[key], value, msg=key)
+
+
+def test_a_run_remembers_which_weights_it_began_with(tmp_path, images) -> None:
+    run(plan_of(images, tmp_path / "first", small()))
+    given, other = tmp_path / "given.safetensors", tmp_path / "other.safetensors"
+    for path, which in ((given, "plain"), (other, "average")):
+        export_generator(RunFolder(tmp_path / "first"), path, "given", which=which)
+    run(plan_of(images, tmp_path / "second", small(), start_from=given), stop_at=("srresnet", 2))
+
+    with pytest.raises(ValueError, match="it started from other weights"):
+        run(plan_of(images, tmp_path / "second", small(), start_from=other))
+    run(plan_of(images, tmp_path / "second", small(), start_from=given))
+
+
+def test_weights_to_start_from_are_refused_where_there_is_no_phase_1(tmp_path, images) -> None:
+    with pytest.raises(ValueError, match="--start-from is where phase 1 begins"):
+        plan_of(images, tmp_path, small_gan(), start_from=tmp_path / "a", without_phase_1=True)
+
+
+@pytest.mark.parametrize("norms", ["batch", "running"])
+def test_norms_are_taken_from_the_batch_or_held(tmp_path, images, norms) -> None:
+    recipe = from_settings(
+        SMALL | GAN | {"srresnet.norms": norms, "srgan.norms": norms, "srresnet.start": "paper"}
+    )
+    run(plan_of(images, tmp_path / "run", recipe))
+    for phase in ("srresnet", "srgan"):
+        state = final_state(tmp_path / "run", phase)["generator"]
+        assert isinstance(state, dict)
+        untouched = bool((state["body.norm.running_mean"] == 0).all())
+        assert untouched == (norms == "running")
+
+
 def test_what_the_run_is_stands_there_before_its_first_step(tmp_path, images) -> None:
     events = iter_run(plan_of(images, tmp_path / "run", small()), Event())
     for event in events:

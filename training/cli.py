@@ -57,6 +57,9 @@ def train(
     random_vgg: Annotated[
         bool, typer.Option("--random-vgg", help="Random VGG19 weights, to try out.")
     ] = False,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Train this model on, as on images of your own.")
+    ] = None,
     phase_1_weights: Annotated[
         Path | None, typer.Option(help="Start phase 2 from this model; no phase 1.")
     ] = None,
@@ -87,6 +90,7 @@ def train(
             hold_back=tuple(hold_back or ()),
             vgg_weights=vgg_weights,
             random_vgg=random_vgg,
+            start_from=start_from,
             phase_1_weights=phase_1_weights,
             without_phase_1=without_phase_1,
             pace=Pace(report_every, save_every, validate_every),

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 CONTENT_LOSSES = ("mse", "l1", "vgg22", "vgg54")
+# "batch" as the paper trains; "running" holds the statistics, as at test time, which suits a
+# network that is trained on.
+NORMS = ("batch", "running")
 # v5 §3.2: brings the VGG loss to the scale of the MSE; it enters eq. 5 squared, as about 0.006.
 VGG_SCALE_PAPER = 1 / 12.75
 ADVERSARIAL_WEIGHT = 1e-3  # eq. 3
@@ -51,6 +54,7 @@ class SRResNetPhase:
     warmup: int = _setting(0, "Steps over which the learning rate rises from 0.")
     loss: str = _setting("mse", "Content loss (eq. 4 or 5).", CONTENT_LOSSES)
     start: str = _setting("paper", "How the weights begin.", ("paper", "interpolation"))
+    norms: str = _setting("batch", "What batch norms normalise by.", NORMS)
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class SRGANPhase:
     beta1: float = _setting(0.9, "Adam's β₁ (§3.2).")
     beta2: float = _setting(0.999, "Adam's β₂ (not in the paper: Adam's default).")
     content: str = _setting("vgg54", "Content loss (§3.4).", CONTENT_LOSSES)
+    norms: str = _setting("batch", "What the generator's batch norms normalise by.", NORMS)
     adversarial_weight: float = _setting(
         ADVERSARIAL_WEIGHT, "Weight of the adversarial loss (eq. 3)."
     )

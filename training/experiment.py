@@ -57,6 +57,8 @@ class Plan:
         A file to use in place of the download.
     random_vgg : bool
         Whether VGG losses use random weights, which are good for trying things out only.
+    start_from : Path, optional
+        A model file whose weights phase 1 trains on, in place of a start of its own.
     phase_1_weights : Path, optional
         A model file that phase 2 starts from in place of training phase 1.
     without_phase_1 : bool
@@ -73,9 +75,17 @@ class Plan:
     hold_back: tuple[str, ...] = ()
     vgg_weights: Path | None = None
     random_vgg: bool = False
+    start_from: Path | None = None
     phase_1_weights: Path | None = None
     without_phase_1: bool = False
     pace: Pace = DEFAULT_PACE
+
+    def __post_init__(self) -> None:
+        if self.start_from is not None and not self.trains_phase_1:
+            raise ValueError(
+                "--start-from is where phase 1 begins; there is no phase 1 with --phase-1-weights "
+                "or --without-phase-1."
+            )
 
     @property
     def trains_phase_1(self) -> bool:
@@ -124,12 +134,13 @@ def iter_run(plan: Plan, stop: Event) -> Generator[Note | PhaseReport, None, Non
         pack = pack.without(held)
         if here.leads:
             yield Note(f"{pack.summary()}; {len(held)} held back for validation")
+        given = plan.start_from or plan.phase_1_weights
         run = RunFolder(plan.out)
         work = _Work(plan, run, pack, images, device, here, stop)
         with leader_first(here):
             sources = work.load_features()
         if here.leads:
-            run.begin(plan.recipe, data=plan.data, pack=pack, vgg=sources)
+            run.begin(plan.recipe, data=plan.data, pack=pack, vgg=sources, weights=given)
         if plan.trains_phase_1:
             yield from work.iter_phase_1()
         if plan.recipe.srgan is not None and not stop.is_set():
@@ -193,9 +204,10 @@ class _Work:
 
     def iter_phase_1(self) -> Generator[Note | PhaseReport, None, None]:
         """Train SRResNet to its end."""
-        recipe = self._plan.recipe
+        recipe, given = self._plan.recipe, self._plan.start_from
         content = self._losses[recipe.srresnet.loss]
-        trainer = SRResNetTrainer(recipe, content, self._device, self._team)
+        start = None if given is None else _same_sizes(load_checkpoint(given).network, recipe)
+        trainer = SRResNetTrainer(recipe, content, self._device, self._team, start)
         yield from self._iter_phase("srresnet", trainer, recipe.srresnet.steps, recipe.seed)
 
     def iter_phase_2(self) -> Generator[Note | PhaseReport, None, None]:
@@ -283,7 +295,6 @@ def _same_sizes(network: SRResNet, recipe: Recipe) -> SRResNet:
     found = {name: getattr(network, name) for name in wanted}
     if found != wanted:
         raise ValueError(
-            f"The weights to start phase 2 from are of a network of {found}; "
-            f"the recipe has {wanted}."
+            f"The weights to start from are of a network of {found}; the recipe has {wanted}."
         )
     return network

@@ -62,8 +62,18 @@ class RunFolder:
         """Return the settings the run was begun with."""
         return from_settings(self.described()["settings"])
 
-    def begin(self, recipe: Recipe, *, data: Path, pack: Pack, vgg: Mapping[str, str]) -> None:
+    def begin(
+        self,
+        recipe: Recipe,
+        *,
+        data: Path,
+        pack: Pack,
+        vgg: Mapping[str, str],
+        weights: Path | None = None,
+    ) -> None:
         """Write down what this run is; if it has begun before, make sure that it is the same.
+
+        ``weights`` is the model file that it starts from, if it does.
 
         Raises
         ------
@@ -77,6 +87,7 @@ class RunFolder:
             "data_digest": pack.digest,
             "images": len(pack.entries),
             "vgg": dict(vgg),
+            "weights": hashlib.sha256(weights.read_bytes()).hexdigest() if weights else "",
             "began": datetime.now(UTC).isoformat(timespec="seconds"),
             "napari-srgan": __version__,
             "torch": torch.__version__,
@@ -106,6 +117,8 @@ class RunFolder:
             other.append(f"it is on other images ({before['data']}, {before['images']} of them)")
         if before["vgg"] != now["vgg"]:
             other.append(f"its VGG weights are {before['vgg']}")
+        if before.get("weights", "") != now["weights"]:
+            other.append("it started from other weights")
         if other:
             raise ValueError(
                 f"{self.path} holds another run: {'; '.join(other)}. Use another --out."

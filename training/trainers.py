@@ -47,14 +47,16 @@ class Trainer(Protocol):
         """Continue from what :meth:`state` returned."""
 
 
-def build_generator(recipe: Recipe) -> SRResNet:
-    """Return a recipe's generator with its starting weights, which follow from the seed."""
+def build_generator(recipe: Recipe, start: SRResNet | None = None) -> SRResNet:
+    """Return a recipe's generator with the weights of ``start``, or those the seed gives."""
     torch.manual_seed(recipe.seed)
     sizes = recipe.network
     network = SRResNet(
         blocks=sizes.blocks, features=sizes.features, channels=sizes.channels, scale=sizes.scale
     )
-    if recipe.srresnet.start == "interpolation":
+    if start is not None:
+        network.load_state_dict(start.state_dict())
+    elif recipe.srresnet.start == "interpolation":
         start_as_interpolation(network)
     return network
 
@@ -72,14 +74,21 @@ class SRResNetTrainer:
         Where to compute.
     team : Team
         The processes that train together.
+    start : SRResNet, optional
+        A network to train on, of the recipe's sizes, in place of what ``srresnet.start`` says.
     """
 
     def __init__(
-        self, recipe: Recipe, content: ContentLoss, device: torch.device, team: Team
+        self,
+        recipe: Recipe,
+        content: ContentLoss,
+        device: torch.device,
+        team: Team,
+        start: SRResNet | None = None,
     ) -> None:
         self._phase: SRResNetPhase = recipe.srresnet
         self.step = 0
-        self.generator = _placed(build_generator(recipe), device, team)
+        self.generator = _placed(build_generator(recipe, start), device, team)
         self.average = Average(self.generator, recipe.ema)
         self._shared = shared(self.generator, team)
         self._content = content
@@ -98,7 +107,7 @@ class SRResNetTrainer:
 
     def update(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
         """Make one update on low ``(n, c, h, w)`` in [0, 1] and high in [-1, 1]."""
-        self.generator.train()
+        _to_training(self.generator, self._phase.norms)
         with self._autocast():
             upscaled = self._shared(low)
         loss = self._content(upscaled.float(), high)
@@ -151,9 +160,7 @@ class SRGANTrainer:
             raise ValueError("This recipe has no second phase: it lacks the table [srgan].")
         self._phase: SRGANPhase = recipe.srgan
         self.step = 0
-        network = build_generator(recipe)
-        if start is not None:
-            network.load_state_dict(start.state_dict())
+        network = build_generator(recipe, start)
         critic = Discriminator(channels=recipe.network.channels, crop=recipe.data.crop)
         self.generator = _placed(network, device, team)
         self.discriminator = _placed(critic, device, team)
@@ -172,7 +179,7 @@ class SRGANTrainer:
 
     def update(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
         """Make one update of each network on low ``(n, c, h, w)`` in [0, 1], high in [-1, 1]."""
-        self.generator.train()
+        _to_training(self.generator, self._phase.norms)
         self.discriminator.train()
         with self._autocast():
             upscaled = self._shared_generator(low).float()
@@ -251,6 +258,14 @@ def _placed(network: Any, device: torch.device, team: Team) -> Any:
     share_batch_norms(network, team)
     network.to(device)
     return network.to(memory_format=torch.channels_last)
+
+
+def _to_training(network: SRResNet, norms: str) -> None:
+    network.train()
+    if norms == "running":
+        for module in network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
 
 
 def _adam(network: nn.Module, phase: SRResNetPhase | SRGANPhase) -> torch.optim.Adam:
