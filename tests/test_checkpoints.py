@@ -11,9 +11,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import save, save_file
+from safetensors.torch import load_file, save, save_file
 
-from napari_srgan.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
+from napari_srgan.checkpoints import (
+    CheckpointError,
+    load_checkpoint,
+    rounded_to_half,
+    save_checkpoint,
+)
+from napari_srgan.self_test import make_self_test
 
 ARCHITECTURES = [
     {},
@@ -164,6 +170,24 @@ def test_loading_takes_no_random_numbers(load, state):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+@pytest.mark.parametrize("sizes", ARCHITECTURES)
+def test_a_self_test_is_loaded_as_it_was_saved(random_network, tmp_path, sizes):
+    network, path = random_network(**sizes), tmp_path / "model.safetensors"
+    test = make_self_test(network)
+
+    save_checkpoint(path, network, {}, test)
+    model = load_checkpoint(path)
+
+    assert same_network(model.network, network)
+    np.testing.assert_array_equal(model.self_test.low, test.low)
+    np.testing.assert_array_equal(model.self_test.upscaled, test.upscaled)
+
+
+@pytest.mark.parametrize("write", [save, as_pytorch])
+def test_a_file_without_a_self_test_is_a_model_without_one(load, state, write):
+    assert load(write(state)).self_test is None
+
+
 # What is not
 
 
@@ -210,6 +234,38 @@ def test_a_long_list_of_faults_is_cut(load, state):
 def test_a_tensor_that_cannot_be_is_refused(load, state, key, tensor, message):
     with pytest.raises(CheckpointError, match=message):
         load({**state, key: tensor})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"low": None}, "half a self-test: self_test.upscaled alone"),
+        ({"upscaled": None}, "half a self-test: self_test.low alone"),
+        ({"low": torch.zeros(3, 2, 5)}, "does not fit its network: torch.float32"),
+        ({"low": torch.zeros(1, 2, 5, dtype=torch.uint8)}, r"does not fit .*\(1, 2, 5\)"),
+        ({"low": torch.zeros(2, 5, dtype=torch.uint8)}, "does not fit"),
+        ({"low": torch.tensor(7, dtype=torch.uint8)}, "does not fit"),
+        ({"upscaled": torch.zeros(3, 8, 20).half()}, "torch.float16"),
+        ({"upscaled": torch.zeros(3, 20, 8)}, r"does not fit .*\(3, 20, 8\)"),
+        ({"upscaled": torch.zeros(3, 4, 10)}, "does not fit"),
+        ({"upscaled": torch.full((3, 8, 20), torch.nan)}, "self-test with values that are not fin"),
+        (
+            {"low": torch.zeros(3, 0, 5, dtype=torch.uint8), "upscaled": torch.zeros(3, 0, 20)},
+            "does not fit",
+        ),
+        (
+            {"low": torch.zeros(3, 1, 129, dtype=torch.uint8), "upscaled": torch.zeros(3, 4, 516)},
+            "at most 128",
+        ),
+        ({"more": torch.zeros(1)}, r"not expected self_test\.more"),
+    ],
+)
+def test_a_self_test_that_cannot_be_is_refused(load, state, change, message):
+    test = {"low": torch.zeros(3, 2, 5, dtype=torch.uint8), "upscaled": torch.zeros(3, 8, 20)}
+    tensors = {f"self_test.{key}": v for key, v in {**test, **change}.items() if v is not None}
+
+    with pytest.raises(CheckpointError, match=message):
+        load(save({**state, **tensors}))
 
 
 def test_an_absurd_block_number_is_refused_at_once(load, state):
@@ -395,7 +451,7 @@ def test_saving_that_fails_keeps_what_was_there(random_network, tmp_path, monkey
         part.write_bytes(b"half")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("napari_srgan.checkpoints.save_file", full)
+    monkeypatch.setattr("napari_srgan.weight_files.save_file", full)
     with pytest.raises(OSError, match="No space left"):
         save_checkpoint(path, random_network(), {})
 
@@ -419,3 +475,75 @@ def test_a_saved_file_is_plain_safetensors(random_network, tmp_path):
     ours, theirs = (load_checkpoint(tmp_path / name).network for name in ("ours", "theirs"))
 
     assert same_network(ours, theirs)
+
+
+# Saving in half
+
+
+def stored(path):
+    return {key: value.dtype for key, value in load_file(path).items()}
+
+
+@pytest.mark.parametrize("sizes", ARCHITECTURES)
+def test_only_weights_of_convolutions_are_stored_in_half(random_network, tmp_path, sizes):
+    network, path = random_network(**sizes), tmp_path / "model.safetensors"
+
+    save_checkpoint(path, network, {}, half=True)
+
+    for key, dtype in stored(path).items():
+        value = network.state_dict()[key]
+        assert dtype == (torch.float16 if value.ndim == 4 else value.dtype)
+
+
+@pytest.mark.parametrize("sizes", ARCHITECTURES)
+def test_what_is_loaded_is_the_rounded_network_in_float32(random_network, tmp_path, sizes):
+    network, path = random_network(**sizes), tmp_path / "model.safetensors"
+    rounded = rounded_to_half(network)
+
+    save_checkpoint(path, network, {}, half=True)
+    loaded = load_checkpoint(path).network
+
+    assert same_network(loaded, rounded)
+    assert not same_network(loaded, network)
+    assert all(value.dtype == torch.float32 for value in loaded.parameters())
+    assert same_network(rounded_to_half(rounded), rounded)
+
+
+def test_rounding_leaves_the_network_itself_alone(random_network):
+    network = random_network()
+
+    rounded_to_half(network)
+
+    assert same_network(network, random_network())
+
+
+def test_half_is_nearly_half_the_size(random_network, tmp_path):
+    network = random_network(features=32)
+    for half in (False, True):
+        save_checkpoint(tmp_path / str(half), network, {}, half=half)
+
+    whole, part = ((tmp_path / str(half)).stat().st_size for half in (False, True))
+    assert 0.5 < part / whole < 0.6
+
+
+def test_half_changes_the_result_by_less_than_a_fifth_of_a_level(random_network):
+    network = random_network()
+
+    whole, half = (make_self_test(n).upscaled for n in (network, rounded_to_half(network)))
+
+    assert 0 < 255 * np.abs(half - whole).max() < 0.2
+
+
+@pytest.mark.parametrize(
+    "store", [rounded_to_half, lambda n: save_checkpoint("x", n, {}, half=True)]
+)
+def test_a_weight_too_large_for_half_is_refused(random_network, tmp_path, monkeypatch, store):
+    monkeypatch.chdir(tmp_path)
+    network = random_network()
+    with torch.no_grad():
+        network.tail.last.weight[0, 0, 0, 0] = -7e4
+
+    with pytest.raises(ValueError, match=r"tail\.last\.weight has weights up to 7e\+04"):
+        store(network)
+
+    assert list(tmp_path.iterdir()) == []

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
+from napari_srgan import checkup, verification
 from napari_srgan.checkpoints import save_checkpoint
 from napari_srgan.cli import app
 from napari_srgan.files import Picture, read_picture, write_picture
 from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.self_test import SelfTest, make_self_test
 
 
 @pytest.fixture
@@ -96,6 +100,31 @@ def test_the_models_are_listed_with_their_purpose_and_place() -> None:
     result = call("models")
     assert result.exit_code == 0
     assert "srresnet-x4 (×4, in the package)" in result.stdout
+
+
+def test_the_models_that_are_here_are_verified_on_every_device() -> None:
+    result = call("models", "--verify")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("srresnet-x4")
+
+
+@pytest.mark.parametrize(
+    ("off", "status", "told"), [(0, 0, "as it should be"), (0.1, 1, "Choose precision float32.")]
+)
+def test_a_device_that_computes_something_else_is_an_error(
+    random_model, monkeypatch, off: float, status: int, told: str
+) -> None:
+    model = random_model()
+    right = make_self_test(model.network)
+    test = SelfTest(right.low, right.upscaled + np.float32(off))
+    monkeypatch.setattr(
+        checkup, "load_model", lambda name: replace(model, name=name, self_test=test)
+    )
+    monkeypatch.setattr(verification, "half_precision", lambda device: torch.bfloat16)
+    result = call("models", "--verify")
+    assert result.exit_code == status
+    assert "srresnet-x4 on cpu, float32: " in result.stdout
+    assert told in result.stdout
 
 
 def test_bundled_weights_need_no_download() -> None:

@@ -1,6 +1,7 @@
 import logging
 import re
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from napari_srgan.images import ValueRange, layout_of, value_range
 from napari_srgan.inference import Settings, iter_upscale_array, upscale_array
 from napari_srgan.planes import upscaled_alpha
 from napari_srgan.runner import Runner
+from napari_srgan.self_test import make_self_test
 
 DTYPES = ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", ">u2", ">f4"]
 SIDES = st.sampled_from([1, 2, 3, 5, 7, 11, 13, 24, 25, 29, 37])
@@ -638,3 +640,25 @@ def test_the_automatic_tile_follows_the_free_memory(random_model, tried, monkeyp
     run(IMAGE, random_model(), tile="auto")
 
     assert len(windows) > 20
+
+
+# Self-test
+
+
+def test_a_device_that_computes_something_else_is_named_before_anything_else(random_model, caplog):
+    model = random_model()
+    off = make_self_test(random_model(seed=1).network)
+
+    _, progress = run(random_image((5, 7)), replace(model, self_test=off))
+
+    assert progress[0].done == 0
+    assert "computes something else than the self-test of random expects" in progress[0].note
+    assert not any(step.note for step in progress[1:])
+
+
+def test_a_device_that_computes_what_it_should_is_passed_over_in_silence(random_model):
+    model = random_model()
+
+    _, progress = run(random_image((5, 7)), replace(model, self_test=make_self_test(model.network)))
+
+    assert [step.note for step in progress] == [""]

@@ -26,9 +26,9 @@ FOLDERS = {
 # Every room and its level. A new one is not imported from anywhere until it stands here.
 LEVELS = {
     3: "_widget _controls _estimates _threads _preferences _commands _reader _sample_data cli api",
-    2: "_jobs _trials _requests _layers _texts library volumes batch",
-    1: "inference streamed tiled planes planning runner streaming checkpoints store downloads "
-    "devices",
+    2: "_jobs _trials _requests _layers _texts library volumes batch checkup",
+    1: "inference streamed tiled planes planning runner streaming verification first_use "
+    "checkpoints self_test weight_files store downloads devices",
     0: "models images tiling steps files registry weights",
 }
 LEVEL_OF = {room: level for level, rooms in LEVELS.items() for room in rooms.split()}
@@ -49,7 +49,7 @@ MORE_PACKAGES = {
     "_threads": {"superqt"},
     "_sample_data": {"PIL", "skimage"},
     "cli": {"typer", "tqdm"},
-    "checkpoints": {"safetensors"},
+    "weight_files": {"safetensors"},
     "devices": {"psutil"},
     "downloads": {"pooch", "requests", "tqdm"},
     "store": {"pooch"},

@@ -15,17 +15,22 @@ from threading import Event
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
 from napari_srgan.checkpoints import load_checkpoint
+from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.self_test import make_self_test
+from napari_srgan.training import runs
 from napari_srgan.training.checkpoint_files import Checkpoints
 from napari_srgan.training.cli import app
 from napari_srgan.training.config import Recipe, from_settings
 from napari_srgan.training.experiment import Note, PhaseReport, Plan, iter_run
 from napari_srgan.training.loop import Pace
 from napari_srgan.training.runs import RunFolder, export_generator, standing
+from napari_srgan.verification import verify
 
 SMALL = {
     "network.blocks": 1,
@@ -349,6 +354,46 @@ def test_an_exported_generator_upscales_and_says_how_it_was_made(
     assert entry["size"] == target.stat().st_size
 
 
+def test_an_exported_generator_can_be_stored_in_half_and_passes_its_self_test(
+    tmp_path, images
+) -> None:
+    run(plan_of(images, tmp_path / "run", small(srresnet__steps=1)))
+    folder, sizes = RunFolder(tmp_path / "run"), {}
+    for half in (False, True):
+        target = tmp_path / f"{half}.safetensors"
+        entry = export_generator(folder, target, "mine", which="plain", half=half)
+        model = load_checkpoint(target)
+        outcome = verify(model, torch.device("cpu"), torch.float32)
+        assert outcome.passed, outcome
+        assert outcome.largest < 0.01  # the expectation is that of the weights as they are stored
+        sizes[half] = entry["size"] - model.self_test.upscaled.nbytes  # type: ignore[union-attr]
+    assert sizes[True] < 0.75 * sizes[False]
+
+
+def test_a_file_that_fails_its_self_test_is_named(tmp_path, images, monkeypatch) -> None:
+    run(plan_of(images, tmp_path / "run", small(srresnet__steps=1)))
+    monkeypatch.setattr(runs, "make_self_test", lambda network: make_self_test(SRResNet(blocks=1)))
+    with pytest.raises(OSError, match=r"x\.safetensors was written, but fails its self-test: mine"):
+        export_generator(
+            RunFolder(tmp_path / "run"), tmp_path / "x.safetensors", "mine", which="plain"
+        )
+
+
+def test_a_generator_of_many_channels_is_exported_with_a_self_test(tmp_path) -> None:
+    images = tmp_path / "stacks"
+    images.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (5, 40, 52), dtype=np.uint8)
+    for i in range(2):
+        tifffile.imwrite(images / f"{i}.tif", noise, photometric="minisblack")
+    recipe = small(network__channels=5, srresnet__steps=1)
+    run(plan_of(images, tmp_path / "run", recipe))
+    target = tmp_path / "five.safetensors"
+    export_generator(RunFolder(tmp_path / "run"), target, "five", which="plain")
+    test = load_checkpoint(target).self_test
+    assert test is not None
+    assert test.low.shape[0] == 5
+
+
 def test_a_run_without_a_checkpoint_cannot_be_exported(tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match="no checkpoint"):
         export_generator(RunFolder(tmp_path), tmp_path / "x.safetensors", "x", which="plain")
@@ -374,6 +419,8 @@ def test_the_command_line_trains_exports_and_tells(tmp_path, images) -> None:
     assert "srgan 2/2" in trained.stdout
     exported = call("export", out, tmp_path / "m.safetensors")
     assert json.loads(exported.stdout)["invents"] is True
+    halved = call("export", out, tmp_path / "h.safetensors", "--half")
+    assert json.loads(halved.stdout)["size"] < json.loads(exported.stdout)["size"]
     assert "srgan: step 2 of 2" in call("info", out).stdout
 
 

@@ -233,6 +233,9 @@ def export(
     to: Annotated[Path, typer.Argument(help="The safetensors file to write.")],
     name: Annotated[str, typer.Option(help="How the model is called. [the file's name]")] = "",
     generator: Annotated[str, typer.Option(help="average, plain or best.")] = "average",
+    half: Annotated[
+        bool, typer.Option("--half", help="Store convolutions in 16 bits: half the size.")
+    ] = False,
 ) -> None:
     """Make a run's generator a model file, and print its entry for weights/registry.json."""
     with _told():
@@ -240,7 +243,7 @@ def export(
 
         if generator not in ("average", "plain", "best"):
             raise ValueError(f"--generator takes average, plain or best; got {generator!r}.")
-        entry = export_generator(RunFolder(run), to, name or to.stem, which=generator)
+        entry = export_generator(RunFolder(run), to, name or to.stem, which=generator, half=half)
         typer.echo(json.dumps(entry, indent=2, ensure_ascii=False))
 
 

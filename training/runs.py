@@ -14,11 +14,13 @@ import numpy as np
 import torch
 
 from napari_srgan import __version__
-from napari_srgan.checkpoints import load_checkpoint, save_checkpoint
+from napari_srgan.checkpoints import load_checkpoint, rounded_to_half, save_checkpoint
 from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.self_test import make_self_test
 from napari_srgan.training.checkpoint_files import Checkpoints, read_state
 from napari_srgan.training.config import Recipe, from_settings, settings_of
 from napari_srgan.training.packs import Pack
+from napari_srgan.verification import verify
 
 PHASES = ("srresnet", "srgan")
 DESCRIBED = "run.json"
@@ -138,10 +140,12 @@ class RunFolder:
         raise FileNotFoundError(f"{self.path} has no checkpoint yet.")
 
 
-def export_generator(run: RunFolder, target: Path, name: str, *, which: str) -> dict[str, Any]:
+def export_generator(
+    run: RunFolder, target: Path, name: str, *, which: str, half: bool = False
+) -> dict[str, Any]:
     """Write a run's generator as a model file, and return its entry for the registry.
 
-    The file says how it was trained, and has been loaded and run when this returns.
+    The file says how it was trained and holds a self-test, which has been passed when this returns.
 
     Parameters
     ----------
@@ -154,11 +158,15 @@ def export_generator(run: RunFolder, target: Path, name: str, *, which: str) -> 
     which : {"average", "plain", "best"}
         The averaged generator, the trained one itself, or the one with the least perceptual
         distance to the images held back.
+    half : bool
+        Whether to store the weights of convolutions in 16 bits.
 
     Raises
     ------
     OSError
-        If there is no such generator.
+        If there is no such generator, or this computer does not pass its self-test.
+    ValueError
+        If a weight is too large for 16 bits.
     """
     phase = run.last_phase()
     step, state = _generator(run.phase(phase), which)
@@ -176,8 +184,10 @@ def export_generator(run: RunFolder, target: Path, name: str, *, which: str) -> 
         "invents": "true" if invents else "false",
         **{key: json.dumps(value) for key, value in described.items()},
     }
-    save_checkpoint(target, network, metadata)
-    _try(target)
+    if half:
+        network = rounded_to_half(network)
+    save_checkpoint(target, network, metadata, make_self_test(network), half=half)
+    _verify(target)
     return {
         "name": name,
         "purpose": "",
@@ -207,11 +217,14 @@ def _generator(folder: Path, which: str) -> tuple[int, dict[str, Any]]:
     return state["step"], network
 
 
-def _try(path: Path) -> None:
-    """Load a model file and run it once."""
-    network = load_checkpoint(path).network
-    with torch.inference_mode():
-        network(torch.zeros(1, network.channels, 8, 8))
+def _verify(path: Path) -> None:
+    """Load a model file and run its self-test."""
+    model = load_checkpoint(path)
+    if model.network.channels not in (1, 3):  # only those of images are run by this package
+        return
+    outcome = verify(model, torch.device("cpu"), torch.float32)
+    if not outcome.passed:
+        raise OSError(f"{path} was written, but fails its self-test: {outcome}")
 
 
 def standing(run: RunFolder) -> str:

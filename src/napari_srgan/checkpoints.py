@@ -1,43 +1,32 @@
-"""Generators on disk: read strictly, understood from their tensors alone, never executed."""
+"""Generators on disk: understood strictly, from their tensors alone."""
 
 from __future__ import annotations
 
+import copy
 import math
-import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from napari_srgan.downloads import is_web_page
 from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.self_test import TENSORS, SelfTest
+from napari_srgan.weight_files import CheckpointError, listed, read_tensors, write_tensors
+
+__all__ = [
+    "CHECKPOINT_SUFFIXES",
+    "CheckpointError",
+    "Model",
+    "load_checkpoint",
+    "rounded_to_half",
+    "save_checkpoint",
+]
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
-
-# Where foreign files, and this package's training, keep the generator among other things.
-_NESTED = (
-    "network",
-    "params_ema",
-    "params",
-    "state_dict",
-    "model_state_dict",
-    "model",
-    "generator",
-)
-_WRAPPERS = ("module.", "_orig_mod.")  # left by DataParallel and torch.compile
-_ADVICE = re.compile(r"weights_only|torch\.load|safe_globals", re.IGNORECASE)
-_LISTED = 3  # keys that an error message names
-_PYTORCH_STARTS = (b"PK", b"\x80")  # of a zip archive, and of a pickle
-
-
-class CheckpointError(ValueError):
-    """A file is not a generator that this package can run; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +43,15 @@ class Model:
         What the file says of itself; empty for files that cannot.
     invents : bool
         Whether it was trained to invent plausible texture, so that fine detail is no evidence.
+    self_test : SelfTest or None
+        What shows whether a device computes what it should; None where the file has none.
     """
 
     name: str
     network: SRResNet
     metadata: Mapping[str, str]
     invents: bool = False
+    self_test: SelfTest | None = None
 
     @property
     def scale(self) -> int:
@@ -84,129 +76,85 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> Model:
     FileNotFoundError
         If there is no such file.
     CheckpointError
-        If it is damaged, holds code, or is anything but a generator with exactly its tensors.
+        If it is damaged, holds code, or is anything but a generator with exactly its tensors and,
+        perhaps, a self-test that fits it.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No model file at {path}.")
-    state, metadata = _read(path)
-    _check_kinds(state, path)
+    state, metadata = read_tensors(path)
+    test = {key: state.pop(key) for key in TENSORS if key in state}
     network = _build(state, path)
     return Model(
         name=name or metadata.get("name") or path.stem,
         network=network.eval().requires_grad_(False),
         metadata=metadata,
         invents=metadata.get("invents") == "true",
+        self_test=SelfTest.from_tensors(test, network, path),
     )
 
 
-def save_checkpoint(path: str | Path, network: SRResNet, metadata: Mapping[str, str]) -> None:
-    """Write a generator as safetensors, through a temporary file that is renamed when complete."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    try:
-        save_file(state, part, metadata=dict(metadata))
-        part.chmod(0o644)  # safetensors makes it the owner's alone
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+def save_checkpoint(
+    path: str | Path,
+    network: SRResNet,
+    metadata: Mapping[str, str],
+    self_test: SelfTest | None = None,
+    *,
+    half: bool = False,
+) -> None:
+    """Write a generator as safetensors, through a temporary file that is renamed when complete.
 
+    Parameters
+    ----------
+    path : str or Path
+        The file; one that is there is replaced.
+    network : SRResNet
+        The generator, in any mode and on any device.
+    metadata : mapping of str to str
+        What the file says of itself.
+    self_test : SelfTest, optional
+        Of this network; with ``half``, of :func:`rounded_to_half` of it.
+    half : bool
+        Whether to keep the weights of convolutions in 16 bits, which halves the file. All else
+        stays in float32: it is small, and norms need it.
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    with path.open("rb") as file:
-        head = file.read(512)
-    if not head:
-        raise CheckpointError(f"{path} is empty.")
-    if is_web_page(head):
-        raise CheckpointError(
-            f"{path} is a web page, not a model: the download got an error or a login page."
-        )
-    # A safetensors file is the length of its header in 8 bytes, then the header, a JSON object.
-    if head[8:9] == b"{":
-        state, metadata = _read_safetensors(path)
-        return _unwrapped(state), metadata
-    if not head.startswith(_PYTORCH_STARTS):
-        raise CheckpointError(
-            f"{path} is neither a safetensors nor a PyTorch file: it begins with {head[:24]!r}."
-        )
-    return _unwrapped(_tensors_of(_unpickle(path), path)), {}
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata: dict[str, str] = dict(file.metadata() or {})
-        return load_file(path), metadata
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged or cut short: {error}.") from error
-
-
-def _unpickle(path: Path) -> Any:
-    try:
-        with path.open("rb") as file:  # of a path, torch would look at the suffix
-            return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} is not a plain file of tensors: {_first_sentence(error)} "
-            "Nothing in it was run. Save the generator's state_dict() alone, best as safetensors."
-        ) from error
-    except Exception as error:  # where bytes are wrong, the reader raises whatever it stumbles on
-        raise CheckpointError(
-            f"{path} cannot be read as a model; it may be cut short: {_first_sentence(error)}"
-        ) from error
-
-
-def _first_sentence(error: BaseException) -> str:
-    """Return the part of an error that says what is wrong.
-
-    torch puts before it, and after it, how to run the code that a file holds: nobody should.
+    Raises
+    ------
+    ValueError
+        If a weight is too large for 16 bits.
     """
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not _ADVICE.search(line)]
-    text = (told or ["it holds something other than tensors"])[0]
-    return text if text.endswith(".") else f"{text}."
+    state = {key: value.detach().cpu() for key, value in network.state_dict().items()}
+    if half:
+        state = {key: _stored_in_half(key, value) for key, value in state.items()}
+    if self_test is not None:
+        state |= self_test.tensors()
+    write_tensors(Path(path), state, metadata)
 
 
-def _tensors_of(content: Any, path: Path) -> dict[str, Tensor]:
-    """Return the state dict in what a PyTorch file holds, unwrapped."""
-    for key in _NESTED:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not content:
-        raise CheckpointError(f"{path} holds {type(content).__name__}, not a generator's tensors.")
-    wrong = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
-    if wrong:
-        raise CheckpointError(
-            f"{path} holds more than tensors: {_listed(wrong)}. "
-            "Save the generator's state_dict() alone."
+def rounded_to_half(network: SRResNet) -> SRResNet:
+    """Return a copy of the network as it is loaded from a file that keeps 16 bits of it.
+
+    Raises
+    ------
+    ValueError
+        If a weight is too large for 16 bits.
+    """
+    rounded = copy.deepcopy(network)
+    for key, value in rounded.state_dict().items():
+        value.copy_(_stored_in_half(key, value))
+    return rounded
+
+
+def _stored_in_half(key: str, value: Tensor) -> Tensor:
+    if value.ndim != 4:  # no weight of a convolution
+        return value
+    half = value.half()
+    if not bool(torch.isfinite(half).all()):
+        raise ValueError(
+            f"{key} has weights up to {float(value.abs().max()):.3g}, more than 16 bits can hold: "
+            "store it in 32 bits."
         )
-    return {str(key): value for key, value in content.items()}
-
-
-def _unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors without the prefix that wrappers gave to all their names."""
-    for wrapper in (*_WRAPPERS, *_WRAPPERS):  # either may be inside the other
-        if all(key.startswith(wrapper) for key in state):
-            state = {key.removeprefix(wrapper): value for key, value in state.items()}
-    return state
-
-
-def _check_kinds(state: dict[str, Tensor], path: Path) -> None:
-    """Refuse tensors that are no plain arrays of real numbers, or larger than their file."""
-    odd = [
-        f"{key} ({value.dtype}, {value.layout}, {value.device})"
-        for key, value in state.items()
-        if value.is_meta or value.layout != torch.strided or value.is_complex()
-    ]
-    if odd:
-        raise CheckpointError(f"{path} holds what is no plain array of numbers: {_listed(odd)}.")
-    claimed, size = sum(value.nbytes for value in state.values()), path.stat().st_size
-    if claimed > size:  # a few bytes may claim to be terabytes, all alike
-        raise CheckpointError(
-            f"{path} has {size} bytes, but its tensors claim {claimed}. "
-            "Save copies of them: tensor.clone()."
-        )
+    return half
 
 
 def _build(state: dict[str, Tensor], path: Path) -> SRResNet:
@@ -223,7 +171,7 @@ def _build(state: dict[str, Tensor], path: Path) -> SRResNet:
         if state[key].shape != expected[key].shape
     ]
     problems = [
-        f"{what} {_listed(keys)}"
+        f"{what} {listed(keys)}"
         for what, keys in (("missing", missing), ("not expected", extra), ("misshapen", shapes))
         if keys
     ]
@@ -233,7 +181,7 @@ def _build(state: dict[str, Tensor], path: Path) -> SRResNet:
     state = {key: value.to(expected[key].dtype, copy=True) for key, value in state.items()}
     broken = [key for key, value in state.items() if not bool(torch.isfinite(value).all())]
     if broken:
-        raise CheckpointError(f"{path} has weights that are not finite: {_listed(broken)}.")
+        raise CheckpointError(f"{path} has weights that are not finite: {listed(broken)}.")
     network.load_state_dict(state, assign=True)
     return network
 
@@ -244,7 +192,7 @@ def _architecture(state: dict[str, Tensor], path: Path) -> dict[str, Any]:
     if head is None or head.ndim != 4:
         raise CheckpointError(
             f"{path} is not an SRResNet of this package: it has no 4-D tensor body.head.weight. "
-            f"Its tensors are {_listed(sorted(state))}."
+            f"Its tensors are {listed(sorted(state))}."
         )
     blocks = _numbered(state, r"body\.blocks\.(\d+)\.conv1\.weight")
     stages = _numbered(state, r"tail\.upsample\.(\d+)\.conv\.weight")
@@ -270,8 +218,3 @@ def _architecture(state: dict[str, Tensor], path: Path) -> dict[str, Any]:
 
 def _numbered(state: dict[str, Tensor], pattern: str) -> list[str]:
     return [match[1] for key in state if (match := re.fullmatch(pattern, key))]
-
-
-def _listed(words: list[str]) -> str:
-    more = f" and {len(words) - _LISTED} more" if len(words) > _LISTED else ""
-    return ", ".join(words[:_LISTED]) + more

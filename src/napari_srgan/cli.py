@@ -90,8 +90,20 @@ def _upscale_one(task: Task, model: Model, normalize: str, settings: Settings) -
 
 
 @app.command()
-def models() -> None:
-    """List the models: where their weights are, and what each is for."""
+def models(
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Instead, run the self-tests of those that are here."),
+    ] = False,
+) -> None:
+    """List the models: where their weights are, and what each is for.
+
+    A self-test compares what each device of this computer makes of a small picture with what it
+    should. If any is wrong, the exit status is 1.
+    """
+    if verify:
+        _check_up()
+        return
     with _told():
         from napari_srgan.store import Present, cache_folder, plan, registry
 
@@ -104,6 +116,19 @@ def models() -> None:
                     where = f"to be downloaded: napari-srgan fetch {weights.name}"
             typer.echo(f"{weights.name} (×{weights.scale}, {where})\n    {weights.purpose}")
         typer.echo(f"Downloads are kept in {cache}.")
+
+
+def _check_up() -> None:
+    """Print what is found of every model on every device, and fail if anything is wrong."""
+    with _told():
+        from napari_srgan.checkup import iter_checkup
+
+        wrong = 0
+        for finding in iter_checkup():
+            typer.echo(finding.text)
+            wrong += finding.wrong
+    if wrong:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_srgan.checkpoints import Model
 from napari_srgan.devices import choose_device, choose_precision, release_memory
+from napari_srgan.first_use import first_use_note
 from napari_srgan.images import (
     Array,
     Layout,
@@ -25,6 +26,7 @@ from napari_srgan.planes import Plane
 from napari_srgan.planning import Bands, Tiles, check_tile
 from napari_srgan.runner import Runner, inference_network
 from napari_srgan.steps import finish
+from napari_srgan.store import cache_folder
 from napari_srgan.streamed import NoMemoryForBandsError, iter_streamed
 from napari_srgan.tiled import Ladder, iter_tiled
 
@@ -132,6 +134,8 @@ def iter_upscale_array(
     ladder = Ladder(runner, tiles, bands)
     done = 0
     try:
+        if note := first_use_note(model, runner.device, runner.precision, cache_folder()):
+            yield Progress(0, layout.pixels, str(runner.device), note)
         for index in layout.indices():
             pixels = fill_not_finite(image[index]) if fill else image[index]
             plane = Plane(pixels, _Part(out, index), layout, normalize, model.scale)

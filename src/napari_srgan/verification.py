@@ -1,0 +1,174 @@
+"""A model's self-test run on a device, and what that says of the device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_srgan.checkpoints import Model
+from napari_srgan.devices import available_devices, half_precision
+from napari_srgan.runner import Runner, inference_network
+
+LEVELS = 255  # differences are told in the steps of an 8-bit image
+BAND = 8  # rows: a few bands to a picture
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How far a right result may be off, in levels of 255, at most and on average."""
+
+    largest: float
+    mean: float
+
+
+# Rounding, with room for other orders of summation and other algorithms. On a CPU, the paper's
+# network is 0.002 levels off in float32 (0.0002 on average), 0.9 in float16 (0.08) and 8 in
+# bfloat16 (0.7). TF32 keeps as many bits as float16: it is beyond the limits of float32.
+LIMITS = {
+    torch.float32: Limit(0.1, 0.01),
+    torch.float16: Limit(8.0, 0.5),
+    torch.bfloat16: Limit(64.0, 4.0),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a model's self-test came to on a device.
+
+    Attributes
+    ----------
+    model : str
+        The model's name.
+    device : torch.device
+        Where it was run.
+    precision : torch.dtype
+        In which arithmetic.
+    largest, mean : float
+        How far the result was off, in levels of 255; infinite where it was not finite.
+    trouble : str
+        Why there is no result; mostly empty.
+    """
+
+    model: str
+    device: torch.device
+    precision: torch.dtype
+    largest: float
+    mean: float
+    trouble: str = ""
+
+    @property
+    def limit(self) -> Limit:
+        """How far it may be off in this arithmetic."""
+        return LIMITS[self.precision]
+
+    @property
+    def passed(self) -> bool:
+        """Whether it was off by rounding only."""
+        return self.largest <= self.limit.largest and self.mean <= self.limit.mean
+
+    def __str__(self) -> str:
+        where = f"{self.model} on {self.device}, {precision_name(self.precision)}"
+        if self.passed:
+            return f"{where}: {_text(self.largest)} levels off, as it should be."
+        if self.trouble:
+            return f"{where}: cannot be run: {self.trouble}"
+        return (
+            f"{where}: {_text(self.largest)} levels off, {_text(self.mean)} on average; "
+            f"no more than {_text(self.limit.largest)} and {_text(self.limit.mean)} are rounding. "
+            f"{self.advice}"
+        )
+
+    @property
+    def warning(self) -> str:
+        """What somebody is told who is about to use the model there, where it has not passed."""
+        where = f"{self.device} in {precision_name(self.precision)}"
+        return (
+            f"This computer's {where} computes something else than the self-test of {self.model} "
+            f"expects (up to {_text(self.largest)} levels of {LEVELS} off): results are not "
+            f"reliable. {self.advice}"
+        )
+
+    @property
+    def advice(self) -> str:
+        """What to do where it has not passed."""
+        if self.precision != torch.float32:
+            return "Choose precision float32."
+        if self.device.type != "cpu":
+            return "Choose the CPU, and update the device's driver and torch."
+        return "Install another version of torch, and get the model's file again."
+
+
+def verify(model: Model, device: torch.device, precision: torch.dtype) -> Outcome:
+    """Run a model's self-test as images are run, whole and in bands, and compare.
+
+    Parameters
+    ----------
+    model : Model
+        One with a self-test.
+    device : torch.device
+        Where to run it.
+    precision : torch.dtype
+        In which arithmetic: float32, float16 or bfloat16.
+
+    Raises
+    ------
+    ValueError
+        If the model has no self-test, or is for other images than grey and colour ones.
+    MemoryError, RuntimeError
+        If the device has no memory for it, or cannot run it.
+    """
+    test = model.self_test
+    if test is None:
+        raise ValueError(f"The model {model.name} has no self-test.")
+    network = inference_network(model, colour=model.network.channels != 1)
+    runner = Runner(network, device, precision)
+    window = test.low.astype(np.float32)
+    window /= LEVELS
+    try:
+        results = np.stack(list(_iter_results(runner, window)))
+    except FloatingPointError:
+        return Outcome(model.name, device, precision, math.inf, math.inf)
+    off = LEVELS * np.abs(results - test.upscaled)
+    mean = off.mean(axis=(1, 2, 3)).max()
+    return Outcome(model.name, device, precision, float(off.max()), float(mean))
+
+
+def iter_verify(model: Model) -> Iterator[Outcome]:
+    """Run a model's self-test on every device, in float32 and in what ``auto`` takes there.
+
+    A device that cannot run it is an outcome, too. Errors are the other ones of :func:`verify`.
+    """
+    for device in map(torch.device, available_devices()):
+        for precision in dict.fromkeys((torch.float32, half_precision(device))):
+            try:
+                yield verify(model, device, precision)
+            except (MemoryError, RuntimeError) as error:
+                trouble = str(error).partition("\n")[0] or type(error).__name__
+                yield Outcome(model.name, device, precision, math.inf, math.inf, trouble)
+
+
+def _iter_results(runner: Runner, window: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Yield the upscaled window, by each way that images go."""
+    whole = runner(window)
+    yield whole
+    if runner.program is None:
+        return
+    banded = np.full_like(whole, np.inf)
+    _, height, width = window.shape
+    for first, rows in runner.iter_bands(lambda i, j: window[:, i:j], height, width, BAND):
+        banded[:, first : first + rows.shape[1]] = rows
+    yield banded
+
+
+def precision_name(precision: torch.dtype) -> str:
+    """Return the name by which an arithmetic is chosen."""
+    return str(precision).removeprefix("torch.")
+
+
+def _text(levels: float) -> str:
+    return np.format_float_positional(levels, precision=2, fractional=False, trim="-")
