@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from napari_srgan.training.bicubic import shrink
+from napari_srgan.training.cli import app
 from napari_srgan.training.evaluation import (
     Evaluation,
     Progress,
@@ -19,6 +21,7 @@ from napari_srgan.training.evaluation import (
     write_csv,
     write_json,
 )
+from napari_srgan.training.measures import FURTHER, Outcome, column_of
 from napari_srgan.training.metrics import Scores, score
 from napari_srgan.training.pairs import Pair, find_data_sets, read_pair
 
@@ -165,10 +168,69 @@ def test_the_table_is_aligned_and_has_every_row():
     exact = {"psnr": math.inf, "ssim_daala": 1.0, "ssim_wang": 1.0}
     table = as_table({"Set5": {"bicubic": means, "a-longer-name": exact}})
     assert table.splitlines() == [
-        "data set  upscaler       PSNR (dB)  SSIM (daala)  SSIM (Wang)",
-        "Set5      bicubic            28.42        0.8215       0.8000",
-        "Set5      a-longer-name        inf        1.0000       1.0000",
+        "data set  upscaler       PSNR dB  SSIM daala  SSIM Wang",
+        "Set5      bicubic          28.42      0.8215     0.8000",
+        "Set5      a-longer-name      inf      1.0000     1.0000",
     ]
+
+
+def test_a_table_of_every_measure_fits_into_120_columns():
+    measures = ["psnr", "ssim_daala", "ssim_wang", *FURTHER, "lpips"]
+    table = as_table({"Set14": {"srresnet-small-x4": dict.fromkeys(measures, -0.123456)}})
+    assert len(table.splitlines()[0]) <= 120
+    assert "  flat noise  " in table
+
+
+def test_a_measure_that_has_no_column_is_shown_by_its_own_name():
+    assert as_table({"a": {"b": {"own": 0.5}}}).splitlines()[0] == "data set  upscaler     own"
+
+
+def test_further_measures_are_taken_of_controls_and_upscalers_alike(folder):
+    data_sets = find_data_sets(folder)
+    _, evaluation = _drain(iter_evaluate(data_sets, {"repeat": _four_times}, also=FURTHER))
+    for means in evaluation.results["Paired"].values():
+        assert list(means) == ["psnr", "ssim_daala", "ssim_wang", *FURTHER]
+    low, high = read_pair(data_sets["Paired"][0])
+    expected = {
+        key: measure(Outcome(low, _four_times(low), high)) for key, measure in FURTHER.items()
+    }
+    for row in ("nearest", "repeat"):
+        found = evaluation.results["Paired"][row]
+        assert {key: found[key] for key in FURTHER} == expected
+
+
+def test_each_measure_is_shown_what_it_is_about(folder):
+    seen = []
+    pair = find_data_sets(folder)["Paired"][0]
+    also = {"own": lambda made: seen.append(made) or 2.5}
+    _, evaluation = _drain(iter_evaluate({"Paired": [pair]}, {"repeat": _four_times}, also=also))
+    low, high = read_pair(pair)
+    np.testing.assert_array_equal(seen[-1].low, low)
+    np.testing.assert_array_equal(seen[-1].upscaled, _four_times(low))
+    np.testing.assert_array_equal(seen[-1].high, high)
+    assert [means["own"] for means in evaluation.results["Paired"].values()] == [2.5] * 3
+
+
+def test_the_original_is_perfect_by_every_further_measure():
+    high = _image(64, 80, 3)
+    found = {key: measure(Outcome(shrink(high), high, high)) for key, measure in FURTHER.items()}
+    best = {**dict.fromkeys(FURTHER, 0), "high_frequency": 1}
+    assert found == pytest.approx(best, abs=1e-6)
+
+
+def test_a_shift_of_one_colour_shows_in_its_measure_and_in_no_other():
+    high = _image(64, 80, 3) // 2
+    redder = high + np.array([6, 0, 0], np.uint8)
+    made = Outcome(shrink(high), redder, high)
+    assert FURTHER["colour_drift"](made) == pytest.approx(6, abs=0.01)
+    assert FURTHER["checkerboard"](made) == pytest.approx(0, abs=0.02)
+    assert FURTHER["flat_noise"](made) == pytest.approx(0, abs=0.2)
+
+
+def test_help_explains_every_column():
+    help_text = CliRunner().invoke(app, ["evaluate", "--help"], terminal_width=100).output
+    for measure in ("psnr", "ssim_daala", "ssim_wang", *FURTHER, "lpips"):
+        assert column_of(measure).title in help_text
 
 
 def test_json_is_standard_and_holds_the_means(tmp_path):

@@ -49,16 +49,19 @@ MORE_PACKAGES = {
     "_threads": {"superqt"},
     "_sample_data": {"PIL", "skimage"},
     "cli": {"typer", "tqdm"},
-    "weight_files": {"safetensors"},
     "devices": {"psutil"},
     "downloads": {"pooch", "requests", "tqdm"},
     "store": {"pooch"},
+    "weight_files": {"safetensors"},
     "models": {"torch"},
     "images": {"numpy", "scipy"},
     "files": {"numpy", "dask", "PIL", "tifffile", "imagecodecs"},
     "training": {"torch", "numpy", "scipy", "PIL"},
     "training.cli": {"typer", "tqdm"},
+    "training.curves": {"matplotlib"},
 }
+# What an extra of pyproject.toml brings, for those who want what needs it.
+EXTRAS = {"matplotlib": "training"}
 # Where a distribution is not called as its package is.
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "napari.qt": "napari"}
 PRINTS = {"cli", "training.cli"}
@@ -177,7 +180,16 @@ def test_what_is_imported_is_declared_and_nothing_else_is():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {re.split(r"[^\w-]", need)[0] for need in project["dependencies"]}
     packages = set().union(*(module.others() for module in modules()))
-    assert declared == {DISTRIBUTIONS.get(package, package) for package in packages}
+    needed = packages - EXTRAS.keys()
+    assert declared == {DISTRIBUTIONS.get(package, package) for package in needed}
+
+
+def test_what_an_extra_brings_is_declared_there_and_imported():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    packages = set().union(*(module.others() for module in modules()))
+    for package, extra in EXTRAS.items():
+        needs = project["optional-dependencies"][extra]
+        assert package in packages & {re.split(r"[^\w-]", need)[0] for need in needs}
 
 
 def test_package_itself_imports_only_the_api():

@@ -13,6 +13,9 @@ import pytest
 
 TOOLS = Path(__file__).resolve().parent.parent / "tools"
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="is about Linux")
+with_make = pytest.mark.skipif(
+    os.name == "nt" or shutil.which("make") is None, reason="needs make and a shell"
+)
 with_xvfb = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="needs Xvfb")
 
 
@@ -196,3 +199,13 @@ def test_a_screen_that_is_there_is_used():
 def test_a_command_that_was_killed_is_a_failure():
     code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     assert on_a_private_display(code, DISPLAY=":7").returncode == 128 + 9
+
+
+@with_make
+def test_evaluating_without_benchmarks_says_where_they_come_from_and_sets_nothing_up():
+    command = ["make", "--no-print-directory", "evaluate", "BENCHMARKS=", "PYTHON=false"]
+    done = subprocess.run(command, cwd=TOOLS.parent, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "Huang" in done.stderr
+    for data_set in ("Set5", "Set14"):
+        assert f"DIR/{data_set}/img_001_SRF_4_HR.png" in done.stderr

@@ -17,22 +17,14 @@ from PIL import Image
 from napari_srgan.training.bicubic import SCALE, Pixels
 from napari_srgan.training.drawing import enlarge
 from napari_srgan.training.figures import Example
+from napari_srgan.training.measures import Measure, Outcome, column_of
 from napari_srgan.training.metrics import BORDER, score
 from napari_srgan.training.pairs import Pair, read_pair
 
 Upscaler = Callable[[Pixels], Pixels]
-Distance = Callable[[Pixels, Pixels], float]
 Results = dict[str, dict[str, dict[str, float]]]
 
-# What each measure is called at the head of a table; those of the paper's protocol come first.
-_TITLES = {
-    "psnr": "PSNR (dB)",
-    "ssim_daala": "SSIM (daala)",
-    "ssim_wang": "SSIM (Wang)",
-    "perceptual": "perceptual",
-    "lpips": "LPIPS",
-}
-_DECIMALS = {"psnr": 2}
+DECIMALS = 4  # that means are written down with
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,7 @@ def iter_evaluate(
     data_sets: Mapping[str, Iterable[Pair]],
     upscalers: Mapping[str, Upscaler],
     *,
-    also: Mapping[str, Distance] = MappingProxyType({}),
+    also: Mapping[str, Measure] = MappingProxyType({}),
     scale: int = SCALE,
     border: int = BORDER,
 ) -> Generator[Progress, None, Evaluation]:
@@ -90,7 +82,7 @@ def iter_evaluate(
     upscalers : mapping of str to callable
         Each takes ``(h, w)`` or ``(h, w, 3)``, uint8, and returns it ``scale`` times as large.
     also : mapping of str to callable
-        Measures beside the protocol's; each takes an upscaled image and its reference.
+        Measures beside the protocol's, such as `measures.FURTHER`, by name.
     scale, border : int
         The factor, and the high-resolution pixels left out at each side by the protocol.
 
@@ -121,10 +113,11 @@ def iter_evaluate(
 def as_table(results: Results) -> str:
     """Return the means as lines of text, a line for each data set and upscaler."""
     measures = list(next(iter(next(iter(results.values())).values())))
-    lines = [["data set", "upscaler", *(_TITLES.get(measure, measure) for measure in measures)]]
+    columns = {measure: column_of(measure) for measure in measures}
+    lines = [["data set", "upscaler", *(column.title for column in columns.values())]]
     for data_set, methods in results.items():
         for name, of in methods.items():
-            figures = [f"{of[measure]:.{_DECIMALS.get(measure, 4)}f}" for measure in measures]
+            figures = [f"{of[measure]:.{column.decimals}f}" for measure, column in columns.items()]
             lines.append([data_set, name, *figures])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
@@ -140,7 +133,7 @@ def write_json(results: Results, path: Path) -> None:
     """Write the means, to four decimals; JSON has no infinity, so an infinite PSNR is null."""
     rounded = {
         data_set: {
-            name: {m: round(v, 4) if math.isfinite(v) else None for m, v in means.items()}
+            name: {m: round(v, DECIMALS) if math.isfinite(v) else None for m, v in means.items()}
             for name, means in methods.items()
         }
         for data_set, methods in results.items()
@@ -179,14 +172,14 @@ def compare(pair: Pair, upscalers: Mapping[str, Upscaler], *, scale: int = SCALE
 def _measure_pair(
     pair: Pair,
     methods: Mapping[str, Upscaler],
-    also: Mapping[str, Distance],
+    also: Mapping[str, Measure],
     scale: int,
     border: int,
 ) -> dict[str, dict[str, float]]:
     low, high = read_pair(pair, scale=scale)
     return {
         name: asdict(score(high, upscaled, border))
-        | {measure: distance(upscaled, high) for measure, distance in also.items()}
+        | {key: measure(Outcome(low, upscaled, high)) for key, measure in also.items()}
         for name, upscaled in _upscaled(low, high, methods).items()
     }
 

@@ -1,0 +1,255 @@
+"""Derive every number of the model cards from the weights, or hold what is written against it.
+
+    python tools/cards.py BENCHMARKS [--check]
+
+Measures each model of `weights/registry.json` whose file lies beside it, in float32, on Set5 and
+Set14 below BENCHMARKS, and writes: in the registry digest, size and metrics; in each card
+`weights/NAME.md` the facts of the file, then the scores; in the README the table of models. In
+Markdown these stand between `measured` marks. With --check nothing is written: each number that
+differs is named, and the exit status is then 1. A number agrees within one unit of the last digit
+that the tables show, for processors round differently.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from measured import Document, agree
+
+from napari_srgan.checkpoints import Model, load_checkpoint
+from napari_srgan.inference import Settings, upscale_array
+from napari_srgan.models.cost import multiply_adds
+from napari_srgan.registry import parse_registry
+from napari_srgan.steps import finish
+from napari_srgan.training.evaluation import DECIMALS, Results, as_table, iter_evaluate
+from napari_srgan.training.measures import FURTHER, column_of
+from napari_srgan.training.pairs import Pair, find_data_sets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA_SETS = ("Set5", "Set14")
+CONTROLS = ("nearest", "bicubic")  # beside a model in its card
+REFERENCE = "srresnet-x4"  # whose cost is 1
+EVALUATE = "python -m napari_srgan.training evaluate --model {name} --data BENCHMARKS"
+
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A model whose file lies beside the registry, and its entry there."""
+
+    entry: Entry
+    path: Path
+    model: Model
+
+    @property
+    def name(self) -> str:
+        """What the registry calls it."""
+        return self.model.name
+
+    @property
+    def cost(self) -> int:
+        """Multiply-adds for each input pixel."""
+        return multiply_adds(self.model.network)
+
+
+def main() -> int:
+    """Do what the command line asks, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Derive every number of the model cards.")
+    parser.add_argument("benchmarks", type=Path, help="the folder of Set5 and Set14")
+    parser.add_argument("--check", action="store_true", help="compare only")
+    options = parser.parse_args()
+    try:
+        return run(ROOT, options.benchmarks, check=options.check)
+    except (OSError, ValueError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+
+
+def run(root: Path, benchmarks: Path, *, check: bool) -> int:
+    """Fill or check a checkout, print the scores, and return the exit status.
+
+    Raises
+    ------
+    OSError, ValueError
+        If a file or a data set is missing or not as it should be; the message names it.
+    """
+    registry, readme = root / "weights" / "registry.json", Document.read(root / "README.md", 1)
+    entries = read_entries(registry)
+    models = load_shipped(entries, registry.parent)
+    # All that can fail does before the measuring, which takes minutes.
+    cards = [Document.read(registry.with_name(f"{one.name}.md"), 2) for one in models]
+    results = measure(models, find_benchmarks(benchmarks))
+    print(as_table(results))
+
+    facts = [facts_of(one, results) for one in models]
+    parts = [card_parts(one, results) for one in models]
+    documents = [*zip(cards, parts, strict=True), (readme, [models_table(models, results)])]
+    if check:
+        found = [text for pair in zip(models, facts, strict=True) for text in departures(*pair)]
+        found += [text for document, derived in documents for text in document.departures(derived)]
+        print("\n" + ("\n".join(found) or "Every number is as measured."))
+        return 1 if found else 0
+    for one, fact in zip(models, facts, strict=True):
+        one.entry.update(fact)
+    write_entries(registry, entries)
+    for document, derived in documents:
+        document.write(derived)
+    return 0
+
+
+def read_entries(registry: Path) -> list[Entry]:
+    """Return the registry as it is written, after making sure that it is valid."""
+    text = registry.read_text(encoding="utf-8")
+    parse_registry(text)
+    entries: list[Entry] = json.loads(text)
+    return entries
+
+
+def write_entries(registry: Path, entries: Sequence[Entry]) -> None:
+    """Write the registry."""
+    text = json.dumps(entries, indent=2, ensure_ascii=False, allow_nan=False)
+    registry.write_text(text + "\n", encoding="utf-8")
+
+
+def load_shipped(entries: Sequence[Entry], folder: Path) -> list[Shipped]:
+    """Return the models whose files lie in a folder, in the registry's order.
+
+    Raises
+    ------
+    ValueError
+        If the reference is not among them.
+    """
+    found = []
+    for entry in entries:
+        path = folder / entry["file"] if entry["file"] else None
+        if path is None or not path.is_file():
+            print(f"{entry['name']} is left out: its file is not in {folder}.")
+            continue
+        found.append(Shipped(entry, path, load_checkpoint(path, entry["name"])))
+    if REFERENCE not in [one.name for one in found]:
+        raise ValueError(f"{REFERENCE}, whose cost the others are given in, is not in {folder}.")
+    return found
+
+
+def find_benchmarks(folder: Path) -> dict[str, list[Pair]]:
+    """Return the data sets that the cards report.
+
+    Raises
+    ------
+    OSError
+        If one is not there.
+    """
+    found = find_data_sets(folder)
+    if missing := [name for name in DATA_SETS if name not in found]:
+        raise FileNotFoundError(
+            f"No {' and no '.join(missing)} in {folder}. `make evaluate` says what to put there."
+        )
+    return {name: pairs for name, pairs in found.items() if name in DATA_SETS}
+
+
+def measure(models: Sequence[Shipped], data_sets: dict[str, list[Pair]]) -> Results:
+    """Return the means of all measures for the models and the controls."""
+    settings = Settings(precision="float32")
+    upscalers = {
+        one.name: partial(upscale_array, model=one.model, settings=settings) for one in models
+    }
+    return finish(iter_evaluate(data_sets, upscalers, also=FURTHER)).results
+
+
+def facts_of(one: Shipped, results: Results) -> Entry:
+    """Return what the registry says of a model and its file, as it is."""
+    content = one.path.read_bytes()
+    metrics = {
+        name: {key: round(value, DECIMALS) for key, value in results[name][one.name].items()}
+        for name in DATA_SETS
+    }
+    return {"sha256": _digest(content), "size": len(content), "metrics": metrics}
+
+
+def departures(one: Shipped, facts: Entry) -> Iterator[str]:
+    """Yield a line for each fact that the registry has otherwise."""
+    before, now = (dict(_by_name(values)) for values in (one.entry, facts))
+    for key in before | now:
+        written, measured = (values.get(key, "missing") for values in (before, now))
+        if not agree(written, measured):
+            yield f"registry.json: {one.name}, {key} is {written}, measured {measured}"
+
+
+def _by_name(facts: Entry) -> Iterator[tuple[str, str]]:
+    """Yield facts as text."""
+    for key in ("sha256", "size"):
+        yield key, str(facts[key])
+    for data_set, measures in facts["metrics"].items():
+        for key, value in measures.items():
+            yield f"{data_set} {key}", _shown(key, value)
+
+
+def card_parts(one: Shipped, results: Results) -> list[str]:
+    """Return the derived parts of a card: the facts of the file, and the scores."""
+    content, network = one.path.read_bytes(), one.model.network
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    file = {
+        "file": f"`{one.path.name}`, {_spaced(len(content))} bytes",
+        "sha256": f"`{_digest(content)}`",
+        "licence": one.entry["licence"],
+        "network": f"{network.blocks} residual blocks, {network.features} features, "
+        f"{_spaced(parameters)} parameters",
+        "cost": f"{_spaced(one.cost)} multiply-adds for each input pixel",
+    }
+    rows = [f"| {key} | {value} |" for key, value in file.items()]
+    shown = {
+        data_set: {name: means[name] for name in (*CONTROLS, one.name)}
+        for data_set, means in results.items()
+    }
+    scores = ["```", f"$ {EVALUATE.format(name=one.name)}", as_table(shown), "```"]
+    return ["\n".join([*lines, ""]) for lines in (["| | |", "|---|---|", *rows], scores)]
+
+
+def models_table(models: Sequence[Shipped], results: Results) -> str:
+    """Return the README's table: bicubic interpolation, and every model."""
+    costs = {one.name: one.cost for one in models}
+    lines = [
+        "| name | for | Set5 dB | Set14 dB | upper band | cost |",
+        "|---|---|---|---|---|---|",
+        f"| bicubic | comparison | {_figures('bicubic', results)} | |",
+    ]
+    for one in models:
+        link = f"[`{one.name}`](weights/{one.name}.md)"
+        cost = f"{costs[one.name] / costs[REFERENCE]:.2f}"
+        lines.append(
+            f"| {link} | {one.entry['purpose']} | {_figures(one.name, results)} | {cost} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def _figures(name: str, results: Results) -> str:
+    shown = [*((data_set, "psnr") for data_set in DATA_SETS), (DATA_SETS[-1], "high_frequency")]
+    return " | ".join(_shown(key, results[data_set][name][key]) for data_set, key in shown)
+
+
+def _shown(measure: str, value: float) -> str:
+    """Return a number with the digits that tables show."""
+    return f"{value:.{column_of(measure).decimals}f}"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _spaced(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Draw the README's comparison: the same details by bicubic interpolation, each model, and HR.
+
+    python tools/crops.py [docs/crops.png]
+
+The images come with scikit-image, and anyone may use them. Low resolution is made as the paper
+does. The detail of an image is the one where bicubic interpolation is furthest from the original:
+a rule, in which no model has a say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from skimage import data
+
+from napari_srgan.inference import Settings, upscale_array
+from napari_srgan.library import load_model
+from napari_srgan.registry import bundled_folder, registry
+from napari_srgan.training.bicubic import SCALE, Pixels, shrink
+from napari_srgan.training.drawing import enlarge
+from napari_srgan.training.figures import Example, choose_box, draw_figure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_srgan.checkpoints import Model
+
+ROOT = Path(__file__).resolve().parent.parent
+# The public domain (NASA), and CC0 (Rachel Michetti; Stefan van der Walt), as skimage.data says.
+IMAGES: dict[str, Callable[[], Pixels]] = {
+    "astronaut": data.astronaut,
+    "coffee": data.coffee,
+    "chelsea": data.chelsea,
+}
+CROP = (60, 66)  # high-resolution pixels
+MAGNIFIED = 3
+
+
+def main() -> int:
+    """Draw the picture, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Draw the README's comparison.")
+    parser.add_argument("out", type=Path, nargs="?", default=ROOT / "docs" / "crops.png")
+    path: Path = parser.parse_args().out
+    models = shipped()
+    examples = [upscaled(name, load(), models) for name, load in IMAGES.items()]
+    picture = draw_figure(examples, magnified=MAGNIFIED)
+    Image.fromarray(picture).save(path, optimize=True)
+    h, w = picture.shape[:2]
+    print(f"{path}  {w} × {h} pixels, {path.stat().st_size:,} bytes")
+    return 0
+
+
+def shipped() -> list[Model]:
+    """Return the models whose files are in the package."""
+    here = bundled_folder()
+    return [load_model(one.name) for one in registry() if one.file and (here / one.file).is_file()]
+
+
+def upscaled(name: str, image: Pixels, models: Sequence[Model]) -> Example:
+    """Return an image by bicubic interpolation and each model, and the detail to show of it."""
+    h, w = (side - side % SCALE for side in image.shape[:2])
+    high = image[:h, :w]
+    low = shrink(high)
+    bicubic = enlarge(low, SCALE, Image.Resampling.BICUBIC)
+    settings = Settings(precision="float32")
+    by_models = {one.name: upscale_array(low, one, settings=settings) for one in models}
+    box = choose_box(high, {"bicubic": bicubic}, CROP)
+    return Example(name, high, {"bicubic": bicubic, **by_models}, box)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
