@@ -23,13 +23,14 @@ from typer.testing import CliRunner, Result
 from napari_srgan.checkpoints import load_checkpoint
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.self_test import make_self_test
-from napari_srgan.training import runs
+from napari_srgan.training import exporting
 from napari_srgan.training.checkpoint_files import Checkpoints
 from napari_srgan.training.cli import app
 from napari_srgan.training.config import Recipe, from_settings
 from napari_srgan.training.experiment import Note, PhaseReport, Plan, iter_run
+from napari_srgan.training.exporting import export_generator
 from napari_srgan.training.loop import Pace
-from napari_srgan.training.runs import RunFolder, export_generator, standing
+from napari_srgan.training.runs import RunFolder, standing
 from napari_srgan.verification import verify
 
 SMALL = {
@@ -42,7 +43,7 @@ SMALL = {
     "precision": "float32",
     "ema": 0.9,
 }
-GAN = {"srgan.steps": 4, "srgan.drop_at": 2, "srgan.content": "mse"}
+GAN = {"srgan.steps": 4, "srgan.drop_at": 2, "srgan.content": "mse", "srgan.shift": 3}
 EVERY_STEP = Pace(report=1, save=2, validate=3)
 
 
@@ -372,7 +373,9 @@ def test_an_exported_generator_can_be_stored_in_half_and_passes_its_self_test(
 
 def test_a_file_that_fails_its_self_test_is_named(tmp_path, images, monkeypatch) -> None:
     run(plan_of(images, tmp_path / "run", small(srresnet__steps=1)))
-    monkeypatch.setattr(runs, "make_self_test", lambda network: make_self_test(SRResNet(blocks=1)))
+    monkeypatch.setattr(
+        exporting, "make_self_test", lambda network: make_self_test(SRResNet(blocks=1))
+    )
     with pytest.raises(OSError, match=r"x\.safetensors was written, but fails its self-test: mine"):
         export_generator(
             RunFolder(tmp_path / "run"), tmp_path / "x.safetensors", "mine", which="plain"

@@ -245,11 +245,31 @@ def export(
 ) -> None:
     """Make a run's generator a model file, and print its entry for weights/registry.json."""
     with _told():
-        from napari_srgan.training.runs import RunFolder, export_generator
+        from napari_srgan.training.exporting import export_generator
+        from napari_srgan.training.runs import RunFolder
 
         if generator not in ("average", "plain", "best"):
             raise ValueError(f"--generator takes average, plain or best; got {generator!r}.")
         entry = export_generator(RunFolder(run), to, name or to.stem, which=generator, half=half)
+        typer.echo(json.dumps(entry, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def blend(
+    faithful: Annotated[Path, typer.Argument(help="A model trained for fidelity.")],
+    sharp: Annotated[Path, typer.Argument(help="One trained on from it with a discriminator.")],
+    to: Annotated[Path, typer.Argument(help="The safetensors file to write.")],
+    share: Annotated[float, typer.Option(help="Of the second model, 0 to 1.")],
+    name: Annotated[str, typer.Option(help="How the model is called. [the file's name]")] = "",
+    half: Annotated[
+        bool, typer.Option("--half", help="Store convolutions in 16 bits: half the size.")
+    ] = False,
+) -> None:
+    """Write the network between two, weight by weight: fewer artefacts for less sharpness."""
+    with _told():
+        from napari_srgan.training.exporting import export_between
+
+        entry = export_between(faithful, sharp, to, name or to.stem, share=share, half=half)
         typer.echo(json.dumps(entry, indent=2, ensure_ascii=False))
 
 

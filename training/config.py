@@ -71,6 +71,9 @@ class SRGANPhase:
     adversarial_weight: float = _setting(
         ADVERSARIAL_WEIGHT, "Weight of the adversarial loss (eq. 3)."
     )
+    shift: int = _setting(
+        0, "Pixels, at most, that crops are moved by, at random, before they are judged (paper: 0)."
+    )
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ class Recipe:
             raise ValueError(f"ema must be from 0 up to 1; got {self.ema}.")
         if self.srgan is not None and self.data.crop % 16:
             raise ValueError(f"The discriminator takes crops in sixteens; got {self.data.crop}.")
+        if self.srgan is not None and not 0 <= self.srgan.shift < self.data.crop:
+            raise ValueError(f"srgan.shift must be from 0 up to the crop; got {self.srgan.shift}.")
 
 
 def _above_zero(name: str, value: float) -> None:

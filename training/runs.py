@@ -14,13 +14,9 @@ import numpy as np
 import torch
 
 from napari_srgan import __version__
-from napari_srgan.checkpoints import load_checkpoint, rounded_to_half, save_checkpoint
-from napari_srgan.models.srresnet import SRResNet
-from napari_srgan.self_test import make_self_test
-from napari_srgan.training.checkpoint_files import Checkpoints, read_state
+from napari_srgan.training.checkpoint_files import Checkpoints
 from napari_srgan.training.config import Recipe, from_settings, settings_of
 from napari_srgan.training.packs import Pack
-from napari_srgan.verification import verify
 
 PHASES = ("srresnet", "srgan")
 DESCRIBED = "run.json"
@@ -138,93 +134,6 @@ class RunFolder:
             if Checkpoints(self.phase(name)).paths():
                 return name
         raise FileNotFoundError(f"{self.path} has no checkpoint yet.")
-
-
-def export_generator(
-    run: RunFolder, target: Path, name: str, *, which: str, half: bool = False
-) -> dict[str, Any]:
-    """Write a run's generator as a model file, and return its entry for the registry.
-
-    The file says how it was trained and holds a self-test, which has been passed when this returns.
-
-    Parameters
-    ----------
-    run : RunFolder
-        The run; its last phase counts.
-    target : Path
-        The safetensors file to write.
-    name : str
-        How the model is called.
-    which : {"average", "plain", "best"}
-        The averaged generator, the trained one itself, or the one with the least perceptual
-        distance to the images held back.
-    half : bool
-        Whether to store the weights of convolutions in 16 bits.
-
-    Raises
-    ------
-    OSError
-        If there is no such generator, or this computer does not pass its self-test.
-    ValueError
-        If a weight is too large for 16 bits.
-    """
-    phase = run.last_phase()
-    step, state = _generator(run.phase(phase), which)
-    described, sizes = run.described(), run.recipe().network
-    network = SRResNet(
-        blocks=sizes.blocks, features=sizes.features, channels=sizes.channels, scale=sizes.scale
-    )
-    network.load_state_dict(state)
-    invents = phase == "srgan"
-    metadata = {
-        "name": name,
-        "phase": phase,
-        "generator": which,
-        "step": str(step),
-        "invents": "true" if invents else "false",
-        **{key: json.dumps(value) for key, value in described.items()},
-    }
-    if half:
-        network = rounded_to_half(network)
-    save_checkpoint(target, network, metadata, make_self_test(network), half=half)
-    _verify(target)
-    return {
-        "name": name,
-        "purpose": "",
-        "file": target.name,
-        "urls": [],
-        "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
-        "size": target.stat().st_size,
-        "licence": "",
-        "training_data": f"{described['images']} images of {described['data']}",
-        "scale": sizes.scale,
-        "metrics": {},
-        "invents": invents,
-    }
-
-
-def _generator(folder: Path, which: str) -> tuple[int, dict[str, Any]]:
-    if which == "best":
-        if not (folder / BEST).exists():
-            raise FileNotFoundError(f"{folder} has no best generator: nothing was held back.")
-        state = read_state(folder / BEST)
-        return state["step"], state["generator"]
-    state_or_none = Checkpoints(folder).latest()
-    if state_or_none is None:
-        raise FileNotFoundError(f"{folder} has no checkpoint.")
-    state = state_or_none
-    network = state["average"]["network"] if which == "average" else state["generator"]
-    return state["step"], network
-
-
-def _verify(path: Path) -> None:
-    """Load a model file and run its self-test."""
-    model = load_checkpoint(path)
-    if model.network.channels not in (1, 3):  # only those of images are run by this package
-        return
-    outcome = verify(model, torch.device("cpu"), torch.float32)
-    if not outcome.passed:
-        raise OSError(f"{path} was written, but fails its self-test: {outcome}")
 
 
 def standing(run: RunFolder) -> str:

@@ -149,18 +149,19 @@ def iter_upscale_array(
 
 def _iter_plane(plane: Plane, ladder: Ladder) -> Iterator[tuple[int, str]]:
     """Upscale a plane, yielding input pixels done and what the user should know."""
-    if ladder.bands is None:
-        yield from iter_tiled(plane, ladder)
-        return
     done = 0
-    try:
-        for pixels in iter_streamed(plane, ladder.runner, ladder.bands):
-            done += pixels
-            yield pixels, ""
-    except NoMemoryForBandsError as error:
-        log.info("no memory for a band: %s", error)
+    if ladder.bands is not None:
+        try:
+            for pixels in iter_streamed(plane, ladder.runner, ladder.bands):
+                done += pixels
+                yield pixels, ""
+        except NoMemoryForBandsError as error:
+            log.info("no memory for a band: %s", error)
+        else:
+            return
+        # Not before the error is gone, which holds on to the stream's memory.
         yield -done, ladder.leave_bands()  # the plane begins again
-        yield from iter_tiled(plane, ladder)
+    yield from iter_tiled(plane, ladder)
 
 
 def _result(out: Any, layout: Layout, scale: int) -> Any:

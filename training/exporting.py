@@ -1,0 +1,174 @@
+"""Model files of what training made: a run's generator, or two networks in between."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napari_srgan.checkpoints import load_checkpoint, rounded_to_half, save_checkpoint
+from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.self_test import make_self_test
+from napari_srgan.training.checkpoint_files import Checkpoints, read_state
+from napari_srgan.training.runs import BEST, RunFolder
+from napari_srgan.verification import verify
+
+
+def export_generator(
+    run: RunFolder, target: Path, name: str, *, which: str, half: bool = False
+) -> dict[str, Any]:
+    """Write a run's generator as a model file, and return its entry for the registry.
+
+    The file says how it was trained and holds a self-test, which has been passed when this returns.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The run; its last phase counts.
+    target : Path
+        The safetensors file to write.
+    name : str
+        How the model is called.
+    which : {"average", "plain", "best"}
+        The averaged generator, the trained one itself, or the one with the least perceptual
+        distance to the images held back.
+    half : bool
+        Whether to store the weights of convolutions in 16 bits.
+
+    Raises
+    ------
+    OSError
+        If there is no such generator, or this computer does not pass its self-test.
+    ValueError
+        If a weight is too large for 16 bits.
+    """
+    phase = run.last_phase()
+    step, state = _generator(run.phase(phase), which)
+    described, sizes = run.described(), run.recipe().network
+    network = SRResNet(
+        blocks=sizes.blocks, features=sizes.features, channels=sizes.channels, scale=sizes.scale
+    )
+    network.load_state_dict(state)
+    invents = phase == "srgan"
+    metadata = {
+        "name": name,
+        "phase": phase,
+        "generator": which,
+        "step": str(step),
+        "invents": "true" if invents else "false",
+        **{key: json.dumps(value) for key, value in described.items()},
+    }
+    entry = _write(target, network, metadata, half)
+    return entry | {"training_data": f"{described['images']} images of {described['data']}"}
+
+
+def export_between(
+    faithful: Path, sharp: Path, target: Path, name: str, *, share: float, half: bool = False
+) -> dict[str, Any]:
+    """Write the network between two of one structure, and return its entry for the registry.
+
+    Every weight is ``(1 - share) · faithful + share · sharp``. Between a network that was trained
+    for fidelity and one trained on from it against a discriminator, artefacts vanish before
+    sharpness does (Wang et al. 2018, "ESRGAN", arXiv:1809.00219, §3.4, network interpolation).
+
+    Parameters
+    ----------
+    faithful, sharp : Path
+        Model files.
+    target : Path
+        The safetensors file to write.
+    name : str
+        How the model is called.
+    share : float
+        Of the second, 0 to 1.
+    half : bool
+        Whether to store the weights of convolutions in 16 bits.
+
+    Raises
+    ------
+    OSError, ValueError
+        As :func:`export_generator`; also if the two are of different structure, or the share is
+        out of range.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share is from 0, the first model, to 1, the second; got {share}.")
+    first, second = load_checkpoint(faithful), load_checkpoint(sharp)
+    one, other = first.network.state_dict(), second.network.state_dict()
+    unlike = [key for key in one.keys() | other.keys() if _shape(one, key) != _shape(other, key)]
+    if unlike:
+        raise ValueError(
+            f"{faithful} and {sharp} are different networks: {min(unlike)} is not the same in both."
+        )
+    network = first.network
+    network.load_state_dict(
+        {
+            key: value.lerp(other[key], share) if value.is_floating_point() else value
+            for key, value in one.items()
+        }
+    )
+    metadata = {
+        "name": name,
+        "invents": "true" if first.invents or second.invents else "false",
+        "between": json.dumps([_digest(faithful), _digest(sharp)]),
+        "share": str(share),
+    }
+    return _write(target, network, metadata, half)
+
+
+def _shape(state: Mapping[str, torch.Tensor], key: str) -> torch.Size | None:
+    return state[key].shape if key in state else None
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _write(
+    target: Path, network: SRResNet, metadata: Mapping[str, str], half: bool
+) -> dict[str, Any]:
+    """Write a model file with its self-test, run that, and return the registry's entry."""
+    if half:
+        network = rounded_to_half(network)
+    save_checkpoint(target, network, metadata, make_self_test(network), half=half)
+    _verify(target)
+    return {
+        "name": metadata["name"],
+        "purpose": "",
+        "file": target.name,
+        "urls": [],
+        "sha256": _digest(target),
+        "size": target.stat().st_size,
+        "licence": "",
+        "training_data": "",
+        "scale": network.scale,
+        "metrics": {},
+        "invents": metadata["invents"] == "true",
+    }
+
+
+def _generator(folder: Path, which: str) -> tuple[int, dict[str, Any]]:
+    if which == "best":
+        if not (folder / BEST).exists():
+            raise FileNotFoundError(f"{folder} has no best generator: nothing was held back.")
+        state = read_state(folder / BEST)
+        return state["step"], state["generator"]
+    state_or_none = Checkpoints(folder).latest()
+    if state_or_none is None:
+        raise FileNotFoundError(f"{folder} has no checkpoint.")
+    state = state_or_none
+    network = state["average"]["network"] if which == "average" else state["generator"]
+    return state["step"], network
+
+
+def _verify(path: Path) -> None:
+    """Load a model file and run its self-test."""
+    model = load_checkpoint(path)
+    if model.network.channels not in (1, 3):  # only those of images are run by this package
+        return
+    outcome = verify(model, torch.device("cpu"), torch.float32)
+    if not outcome.passed:
+        raise OSError(f"{path} was written, but fails its self-test: {outcome}")
