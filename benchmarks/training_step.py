@@ -10,6 +10,7 @@ import dataclasses
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from skimage import data as samples
+from torch import Tensor
 
 from napari_srgan.devices import choose_device, describe_device
-from napari_srgan.training.config import load_recipe
+from napari_srgan.training.config import Recipe, load_recipe
 from napari_srgan.training.data import CropSampler, iter_batches, open_pack
 from napari_srgan.training.distributed import Team
 from napari_srgan.training.loop import unit_batch
@@ -66,15 +68,15 @@ def main() -> None:
     print(f"waiting for data: {waiting:.1%} of a step of phase 1")
 
 
-def plain_step(recipe, device):
+def plain_step(recipe: Recipe, device: torch.device) -> Callable[[Tensor, Tensor], None]:
     """Return a step of phase 1 as it is commonly written."""
     network = build_generator(recipe).to(device).train()
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-4)
 
-    def step(low: torch.Tensor, high: torch.Tensor) -> None:
+    def step(low: Tensor, high: Tensor) -> None:
         loss = F.mse_loss(network(low.contiguous()), high.contiguous())
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
     return step

@@ -210,9 +210,7 @@ def test_provenance_tells_all_choices(own_model):
 
 def test_provenance_keeps_what_was_noted_on_the_way(tiny, monkeypatch):
     try_tile, failures = tiled._try_tile, iter([None])
-    monkeypatch.setattr(
-        tiled, "_try_tile", lambda *args: next(failures, "go") and try_tile(*args)
-    )
+    monkeypatch.setattr(tiled, "_try_tile", lambda *args: next(failures, "go") and try_tile(*args))
     done = run(IMAGE[0], choices(tiny))
 
     assert isinstance(done, Done)

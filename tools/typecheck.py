@@ -1,4 +1,4 @@
-"""Check types of the package as it is installed, and of these tools, with mypy.
+"""Check types of the package as it is installed, of these tools and the benchmarks, with mypy.
 
 `training/` and `weights/` stand beside `src/` but belong to the package, which no path can tell
 mypy. A tree of links that has the installed shape can.
@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHAPE = Path("build") / "typecheck"
 PACKAGE = SHAPE / "napari_srgan"
 BESIDE_SRC = ("training", "weights")
+SCRIPTS = ("tools", "benchmarks")
 
 
 def link_package() -> dict[str, str]:
@@ -42,9 +43,11 @@ def main() -> int:
         said = said.replace(link, real)
     print(said, end="")
     # The package that they import has had its turn.
-    scripts = ["--follow-imports=silent", *sorted(map(str, (ROOT / "tools").glob("*.py")))]
-    tools = subprocess.call([*mypy, *scripts], cwd=ROOT, env=environment)
-    return done.returncode or tools
+    failed = done.returncode
+    for folder in SCRIPTS:
+        scripts = ["--follow-imports=silent", *sorted(map(str, (ROOT / folder).glob("*.py")))]
+        failed |= subprocess.call([*mypy, *scripts], cwd=ROOT, env=environment)
+    return failed
 
 
 if __name__ == "__main__":

@@ -1,0 +1,47 @@
+"""How fast this processor multiplies, and how many products a network is."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import nn
+
+from napari_srgan.models.layers import Convolution
+from napari_srgan.streaming import Program
+
+MATRIX_EDGE = 2048
+_REPEATS = 3
+
+
+def matrix_rate(precision: str) -> float:
+    """Return the floating-point operations a second of a large product of matrices, best of a few.
+
+    Parameters
+    ----------
+    precision : str
+        A name that torch has, such as ``float32``.
+    """
+    dtype = getattr(torch, precision)
+    first, second = (torch.rand(MATRIX_EDGE, MATRIX_EDGE).to(dtype) for _ in range(2))
+    product = first @ second  # chooses an algorithm, and takes the memory
+    times = []
+    for _ in range(_REPEATS):
+        began = time.perf_counter()
+        torch.mm(first, second, out=product)
+        times.append(time.perf_counter() - began)
+    return 2 * MATRIX_EDGE**3 / min(times)
+
+
+def computed_multiply_adds(network: nn.Module) -> int:
+    """Return the multiply-adds that a stream of a network computes for each pixel of its input.
+
+    They differ from :func:`napari_srgan.models.cost.multiply_adds`, which counts the paper's
+    network, by the zeros in the last kernel, which is moved before the last shuffle.
+    """
+    program = Program.of(network)
+    return sum(
+        place.scale**2 * layer.weight.numel()
+        for layer, place in zip(program.layers, program.places[1:], strict=True)
+        if isinstance(layer, Convolution)
+    )

@@ -1,0 +1,54 @@
+"""A model as an ONNX file, which ONNX Runtime and OpenVINO read.
+
+python benchmarks/onnx_file.py MODEL FILE
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from torch.export import Dim
+
+from napari_srgan.library import load_model
+from napari_srgan.runner import inference_network
+
+_EXAMPLE = (1, 3, 24, 32)
+
+
+class ExportError(RuntimeError):
+    """The exporter failed; the message is its own."""
+
+
+def export_apart(weights: str, path: Path) -> None:
+    """Write a model by this file as a script, whose warnings and memory are not the caller's.
+
+    Raises
+    ------
+    ExportError
+        If that fails.
+    """
+    command = [sys.executable, __file__, weights, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ExportError(f"{weights} could not be exported as ONNX: {done.stderr.strip()}")
+
+
+def export(weights: str, path: Path) -> None:
+    """Write a model, rewritten for inference, for float32 images ``(1, 3, h, w)`` of any size."""
+    network = inference_network(load_model(weights), colour=True)
+    torch.onnx.export(
+        network,
+        (torch.zeros(_EXAMPLE),),
+        path,
+        dynamo=True,
+        external_data=False,
+        dynamic_shapes={"x": {2: Dim.DYNAMIC, 3: Dim.DYNAMIC}},
+        verbose=False,
+    )
+
+
+if __name__ == "__main__":
+    export(sys.argv[1], Path(sys.argv[2]))
