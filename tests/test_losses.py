@@ -14,6 +14,7 @@ from napari_srgan.training.losses import (
     VGGLoss,
     adversarial_loss,
     discriminator_loss,
+    grid_loss,
     pixel_loss,
 )
 from napari_srgan.training.vgg_weights import load_vgg
@@ -266,3 +267,21 @@ def test_the_ratio_to_an_adversarial_loss_of_zero_is_infinite():
     loss = PerceptualLoss(content=torch.tensor(1.0), adversarial=torch.tensor(0.0))
 
     assert loss.ratio.item() == math.inf
+
+
+def test_a_pattern_of_the_scales_period_is_the_grid_loss_and_texture_hardly_is() -> None:
+    high = torch.zeros(2, 3, 96, 96)
+    pattern = torch.zeros(4, 4)
+    pattern[1, 2] = 0.4
+    grid = pattern.repeat(24, 24).expand_as(high)
+    texture = 0.1 * torch.randn(high.shape, generator=torch.Generator().manual_seed(0))
+
+    assert float(grid_loss(grid, high, 4)) == pytest.approx(0.4**2 * (1 / 16 - 1 / 256), rel=1e-4)
+    assert float(grid_loss(high, high, 4)) == 0
+    expected = float(texture.var()) / 64 * 15 / 16  # of independent pixels, 64 to a place
+    assert float(grid_loss(texture, high, 4)) == pytest.approx(expected, rel=0.05)
+
+
+def test_the_grid_loss_leaves_colour_to_others_and_takes_small_crops() -> None:
+    high = torch.zeros(1, 3, 8, 12)
+    assert float(grid_loss(high + 0.5, high, 4)) == pytest.approx(0, abs=1e-6)

@@ -43,7 +43,13 @@ SMALL = {
     "precision": "float32",
     "ema": 0.9,
 }
-GAN = {"srgan.steps": 4, "srgan.drop_at": 2, "srgan.content": "mse", "srgan.shift": 3}
+GAN = {
+    "srgan.steps": 4,
+    "srgan.drop_at": 2,
+    "srgan.content": "mse",
+    "srgan.shift": 3,
+    "srgan.grid_weight": 2.0,
+}
 EVERY_STEP = Pace(report=1, save=2, validate=3)
 
 

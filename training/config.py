@@ -71,6 +71,9 @@ class SRGANPhase:
     adversarial_weight: float = _setting(
         ADVERSARIAL_WEIGHT, "Weight of the adversarial loss (eq. 3)."
     )
+    grid_weight: float = _setting(
+        0.0, "Weight of the loss that patterns of the scale's period make (paper: 0)."
+    )
     shift: int = _setting(
         0, "Pixels, at most, that crops are moved by, at random, before they are judged (paper: 0)."
     )

@@ -19,6 +19,7 @@ from napari_srgan.training.losses import (
     PerceptualLoss,
     adversarial_loss,
     discriminator_loss,
+    grid_loss,
 )
 
 State: TypeAlias = dict[str, Any]
@@ -215,11 +216,16 @@ class SRGANTrainer:
             logits = self.discriminator(self._moved(upscaled))
         weight = self._phase.adversarial_weight
         loss = PerceptualLoss(content, adversarial_loss(logits.float()), weight)
-        norm = _descend(self._optimiser, loss.total, self.learning_rate())
+        total, measured = loss.total, {}
+        if self._phase.grid_weight:
+            grid = self._phase.grid_weight * grid_loss(upscaled, high, self.generator.scale)
+            total, measured = total + grid, {"grid": grid.detach()}
+        norm = _descend(self._optimiser, total, self.learning_rate())
         return {
             "content": content.detach(),
             "adversarial": weight * loss.adversarial.detach(),
             "gradient": norm,
+            **measured,
         }
 
     def state(self) -> State:
