@@ -358,6 +358,8 @@ def test_an_exported_generator_upscales_and_says_how_it_was_made(
     assert_same(model.network.state_dict(), expected)
     assert model.invents
     assert json.loads(model.metadata["settings"])["srgan.steps"] == 4
+    assert json.loads(model.metadata["data"]) == images.name
+    assert str(tmp_path) not in "".join([*model.metadata.values(), entry["training_data"]])
     assert entry["size"] == target.stat().st_size
 
 

@@ -49,6 +49,7 @@ def export_generator(
     phase = run.last_phase()
     step, state = _generator(run.phase(phase), which)
     described, sizes = run.described(), run.recipe().network
+    described["data"] = Path(described["data"]).name  # where it lay is nobody's business
     network = SRResNet(
         blocks=sizes.blocks, features=sizes.features, channels=sizes.channels, scale=sizes.scale
     )
