@@ -97,9 +97,9 @@ class Bands:
 
     @classmethod
     def of(cls, layout: Layout, runner: Runner) -> Bands | None:
-        """Return the bands for an image; None where tiles suit better, or nothing else does.
+        """Return the bands for an image, or None where it is to be tiled.
 
-        They do where one tile holds a whole plane, where the network has layers that cannot be
+        It is where one tile holds a whole plane, where the network has layers that cannot be
         streamed, and where memory is too short for a strip.
         """
         program = runner.program
