@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -11,18 +11,15 @@ from napari_srgan.checkpoints import Model
 from napari_srgan.inference import Settings, upscale_array
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.training.bicubic import Pixels
+from napari_srgan.training.measures import FURTHER, Outcome
 from napari_srgan.training.metrics import score
 from napari_srgan.training.packs import Pack
-from napari_srgan.training.perceptual import (
-    checkerboard,
-    colour_drift,
-    high_frequency_ratio,
-    perceptual_distance,
-)
 from napari_srgan.training.previews import draw_panel
 
 SIDE = 512  # high-resolution pixels that are looked at of an image, in its middle
 PANELS = 4  # images that are shown
+# Of the measures beside the protocol's, those that a run is watched by.
+FOLLOWED = ("perceptual", "high_frequency", "colour_drift", "checkerboard")
 
 
 @dataclass(frozen=True)
@@ -82,17 +79,9 @@ def measure(network: SRResNet, images: list[Held], device: str) -> Measured:
     panels: dict[str, Pixels] = {}
     for held in images:
         upscaled = upscale_array(held.low, model, rgb=held.low.ndim == 3, settings=settings)
-        scores = score(held.high, upscaled)
+        made = Outcome(held.low, upscaled, held.high)
         rows.append(
-            {
-                "psnr": scores.psnr,
-                "ssim_daala": scores.ssim_daala,
-                "ssim_wang": scores.ssim_wang,
-                "perceptual": perceptual_distance(upscaled, held.high).total,
-                "high_frequency": high_frequency_ratio(upscaled, held.high),
-                "colour_drift": colour_drift(upscaled, held.low).worst,
-                "checkerboard": checkerboard(upscaled, held.high),
-            }
+            asdict(score(held.high, upscaled)) | {name: FURTHER[name](made) for name in FOLLOWED}
         )
         if len(panels) < PANELS:
             panels[held.name] = draw_panel(held.low, upscaled, held.high)
