@@ -50,9 +50,10 @@ class _Writer:
         self._last = max(p for p, layer in enumerate(layers, 1) if isinstance(layer, Convolution))
 
     def write(self) -> tuple[Layer, ...]:
+        factor = self._sub_pixels()
         for place, layer in enumerate(self._old, 1):
-            if place == self._last and self._ends_in_pixels():
-                self._difference(place, layer)
+            if place == self._last and isinstance(layer, Convolution) and factor is not None:
+                self._difference(place, layer, factor)
                 break
             self._take(place, layer)
         return tuple(self._new)
@@ -80,30 +81,28 @@ class _Writer:
         source = self._at(layer.source, full=False)
         self._add(place, replace(layer, source=source, weight=weight, bias=bias), full=False)
 
-    def _ends_in_pixels(self) -> bool:
-        """Whether the last convolution makes sub-pixels of the image, or pixels of its size."""
-        after = self._old[self._last :]
-        layer, image = self._old[self._last - 1], self._image_channels()
-        factor = after[0].factor if len(after) == 1 and isinstance(after[0], Shuffle) else 1
-        return (
-            isinstance(layer, Convolution)
-            and layer.groups == 1
-            and layer.source != 0
-            and len(after) <= 1
-            and (not after or isinstance(after[0], Shuffle))
-            and layer.weight.shape[0] == image * factor**2
-        )
+    def _sub_pixels(self) -> int | None:
+        """Return the factor of the shuffle that ends the network, 1 where a convolution does.
+
+        None where the last convolution makes something else than the image's sub-pixels.
+        """
+        last, *after = self._old[self._last - 1 :]
+        if not isinstance(last, Convolution) or last.groups != 1 or last.source == 0:
+            return None
+        if not after:
+            factor = 1
+        elif len(after) == 1 and isinstance(after[0], Shuffle):
+            factor = after[0].factor
+        else:
+            return None
+        return factor if last.weight.shape[0] == self._image_channels() * factor**2 else None
 
     def _image_channels(self) -> int:
         first = next(x for x in self._old if isinstance(x, Convolution) and x.source == 0)
         return int(first.weight.shape[1] * first.groups)
 
-    def _difference(self, place: int, layer: Layer) -> None:
+    def _difference(self, place: int, layer: Convolution, factor: int) -> None:
         """Write the last convolution as the difference to the image, and add the image to it."""
-        if not isinstance(layer, Convolution):
-            raise TypeError(f"Layer {place} is no convolution.")
-        shuffle = self._old[place:]
-        factor = shuffle[0].factor if shuffle and isinstance(shuffle[0], Shuffle) else 1
         scale = 1
         for before in self._old[: place - 1]:
             scale *= before.factor if isinstance(before, (Shuffle, Enlarge)) else 1
