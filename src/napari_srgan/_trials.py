@@ -87,7 +87,7 @@ def try_out(choices: Choices, colour: bool, dtype: np.dtype[Any]) -> Trial | Fai
         model = load_model(choices.model, cache=choices.cache)
         runner = runner_for(model, choices, colour, dtype)
         needs = Needs(runner, choices.settings.tile)
-        needs.memory(_TRIED)  # reads the network, once, away from the window's thread
+        needs.pixels(_TRIED)  # reads the network, once, away from the window's thread
         return Trial(needs, seconds_per_pixel(runner))
     except Exception as error:
         log.exception("the trial run failed")
