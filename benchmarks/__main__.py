@@ -59,6 +59,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--model", default=DEFAULT_MODEL, help="a model's name or file")
     parser.add_argument("--size", nargs=2, type=int, default=SIZE, metavar=("HEIGHT", "WIDTH"),
                         help="of the image that engines are compared on")  # fmt: skip
+    parser.add_argument("--engines", nargs="+", default=[], metavar="TEXT",
+                        help="compare with these alone: parts of their names")  # fmt: skip
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of the comparison")
     parser.add_argument("--largest", type=int, choices=scaling.EDGES, default=LARGEST,
                         help="edge of the largest image of the scaling")  # fmt: skip
@@ -71,7 +73,7 @@ def _measure(part: str, options: argparse.Namespace) -> Any:
     """Measure one part, print it, and return it as JSON has it."""
     if part == "comparison":
         height, width = options.size
-        compared = upscaling.measure(options.model, height, width, options.rounds)
+        compared = upscaling.measure(options.model, height, width, options.rounds, options.engines)
         print(report(compared))
         return figures(compared)
     if part == "scaling":

@@ -7,6 +7,7 @@ it, norms folded and the last kernel before the last shuffle, but for :func:`pla
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -15,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
+from openvino_bands import open_vino_bands
 from torch import Tensor
 from workers import Array, Load, Upscale
 
@@ -27,7 +29,7 @@ from napari_srgan.runner import Runner, inference_network
 CPU = torch.device("cpu")
 WHOLE = 2**16  # a tile's edge that no image here reaches
 HALO_TILES = (128, 256, 512)
-Kind: TypeAlias = Literal["ours", "reference", "whole", "tiles", "padded"]
+Kind: TypeAlias = Literal["ours", "reference", "whole", "bands", "tiles", "padded"]
 PAD, PADDED_TILE = 10, 256  # what upscalers without an exact halo commonly ship
 HALF = "bfloat16"  # what processors have, if anything
 NO_HALF = "this processor computes no faster in 16 bits"
@@ -99,6 +101,12 @@ def list_engines(weights: str, onnx_file: Path, threads: int) -> list[Engine]:
             "whole",
             missing=not_installed("openvino", *EXPORT_NEEDS),
         ),
+        Engine(
+            "OpenVINO, our bands",
+            partial(open_vino_bands, weights, threads, "f32"),
+            "bands",
+            missing=not_installed("openvino"),
+        ),
     ]
     half = str(half_precision(CPU)).removeprefix("torch.")
     none = NO_HALF if half == full else ""
@@ -113,7 +121,31 @@ def list_engines(weights: str, onnx_file: Path, threads: int) -> list[Engine]:
             HALF,
             none or not_installed("openvino", *EXPORT_NEEDS),
         ),
+        Engine(
+            "OpenVINO, our bands",
+            partial(open_vino_bands, weights, threads, "bf16"),
+            "bands",
+            HALF,
+            none or not_installed("openvino"),
+        ),
     ]
+
+
+def chosen(engines: Sequence[Engine], parts: Sequence[str]) -> list[Engine]:
+    """Return ours in float32, the reference, and the engines whose names have one of these parts.
+
+    Raises
+    ------
+    ValueError
+        If a part is in no name.
+    """
+    for part in parts:
+        if not any(part in engine.name for engine in engines):
+            raise ValueError(f"No engine's name has {part!r}.")
+    if not parts:
+        return list(engines)
+    ours_and_reference, others = engines[:2], engines[2:]
+    return [*ours_and_reference, *(e for e in others if any(part in e.name for part in parts))]
 
 
 def not_installed(*packages: str) -> str:

@@ -12,7 +12,7 @@ import psutil
 import torch
 from arithmetic import computed_multiply_adds, matrix_rate
 from comparison import Comparison, Row
-from engines import EXPORT_NEEDS, Engine, list_engines, not_installed
+from engines import EXPORT_NEEDS, Engine, chosen, list_engines, not_installed
 from onnx_file import export_apart
 from samples import photograph
 from texts import say
@@ -31,8 +31,12 @@ _ROWS_AT_ONCE = 256  # compared
 Start: TypeAlias = Callable[[Load, Path, int], Bench]
 
 
-def measure(weights: str, height: int, width: int, rounds: int) -> Comparison:
-    """Compare all engines, each in a process of its own, on a photograph.
+def measure(
+    weights: str, height: int, width: int, rounds: int, parts: Sequence[str] = ()
+) -> Comparison:
+    """Compare engines, each in a process of its own, on a photograph.
+
+    ``parts`` of names choose some of them; see :func:`engines.chosen`.
 
     Raises
     ------
@@ -46,7 +50,7 @@ def measure(weights: str, height: int, width: int, rounds: int) -> Comparison:
         path = Path(folder) / "model.onnx"
         if not not_installed(*EXPORT_NEEDS):
             export_apart(weights, path)
-        engines = list_engines(weights, path, torch.get_num_threads())
+        engines = chosen(list_engines(weights, path, torch.get_num_threads()), parts)
         return compare(engines, weights, photograph(height, width), rounds, Worker)
 
 

@@ -127,6 +127,30 @@ def test_an_engine_that_fails_has_a_row_that_says_why(benchmark_module, weights,
     assert compared.rows[2].note == "failed: MemoryError: no room"
 
 
+def test_bands_in_another_library_give_the_same(benchmark_module, weights, image):
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    engines, bands = benchmark_module("engines"), benchmark_module("openvino_bands")
+    low = image.astype(np.float32) / 255
+    wanted, got = (np.empty((160, 176, 3), np.float32) for _ in range(2))
+    engines.plain(weights)(low, wanted)
+    upscale = bands.open_vino_bands(weights, 1, "f32")
+    for _ in range(2):  # a second image begins with the states of none
+        got.fill(-1)
+        upscale(low, got)
+        assert np.abs(got - wanted).max() < 1e-4
+
+
+def test_some_engines_are_chosen_by_parts_of_their_names(benchmark_module, tmp_path):
+    chosen = benchmark_module("engines").chosen
+    listed = benchmark_module("engines").list_engines("any", tmp_path / "none.onnx", 1)
+    assert chosen(listed, []) == listed
+    names = [engine.name for engine in chosen(listed, ["exact"])]
+    assert names[:2] == ["ours", "plain PyTorch, whole image"]
+    assert names[2:] == ["exact tiles of 128", "exact tiles of 256", "exact tiles of 512"]
+    with pytest.raises(ValueError, match="No engine's name has 'exakt'"):
+        chosen(listed, ["exakt"])
+
+
 def test_an_engine_in_a_process_of_its_own_gives_the_same(
     benchmark_module, weights, image, tmp_path
 ):
