@@ -15,6 +15,7 @@ from napari_srgan.training.losses import (
     adversarial_loss,
     discriminator_loss,
     grid_loss,
+    overshoot_loss,
     pixel_loss,
 )
 from napari_srgan.training.vgg_weights import load_vgg
@@ -285,3 +286,38 @@ def test_a_pattern_of_the_scales_period_is_the_grid_loss_and_texture_hardly_is()
 def test_the_grid_loss_leaves_colour_to_others_and_takes_small_crops() -> None:
     high = torch.zeros(1, 3, 8, 12)
     assert float(grid_loss(high + 0.5, high, 4)) == pytest.approx(0, abs=1e-6)
+
+
+def test_echoes_beside_an_edge_are_overshoot_and_moved_texture_is_none() -> None:
+    high = torch.zeros(1, 3, 24, 24)
+    high[..., 12:] = 1.0
+    echo = high.clone()
+    echo[..., 5] = -0.25
+    echo[..., 18] = 1.25
+    texture = torch.zeros(1, 3, 24, 24)
+    texture[..., 4:20, 4:20] = torch.rand(16, 16, generator=torch.Generator().manual_seed(0))
+
+    assert float(overshoot_loss(high, high)) == 0
+    assert float(overshoot_loss(echo, high)) == pytest.approx(2 * 0.25 / 24)
+    assert float(overshoot_loss(texture.roll((1, 2), (2, 3)), texture)) == 0
+
+
+def test_an_edge_may_be_two_pixels_from_its_place_and_no_more() -> None:
+    places = torch.arange(16).expand(1, 1, 8, 16)
+    high, near, far = ((places >= edge).float() for edge in (8, 10, 11))
+
+    assert float(overshoot_loss(near, high)) == 0
+    assert float(overshoot_loss(far, high)) == pytest.approx(1 / 16)
+
+
+def test_overshoot_of_either_sign_is_drawn_back() -> None:
+    high = torch.zeros(1, 1, 8, 8)
+    upscaled = torch.zeros(1, 1, 8, 8)
+    upscaled[..., 2, 2], upscaled[..., 5, 5] = 0.5, -0.5
+    upscaled.requires_grad_(True)
+    overshoot_loss(upscaled, high).backward()
+    gradient = upscaled.grad
+    assert gradient is not None
+    assert float(gradient[0, 0, 2, 2]) == 1 / 64
+    assert float(gradient[0, 0, 5, 5]) == -1 / 64
+    assert int(gradient.count_nonzero()) == 2

@@ -49,6 +49,7 @@ GAN = {
     "srgan.content": "mse",
     "srgan.shift": 3,
     "srgan.grid_weight": 2.0,
+    "srgan.overshoot_weight": 0.5,
 }
 EVERY_STEP = Pace(report=1, save=2, validate=3)
 

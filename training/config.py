@@ -74,6 +74,9 @@ class SRGANPhase:
     grid_weight: float = _setting(
         0.0, "Weight of the loss that patterns of the scale's period make (paper: 0)."
     )
+    overshoot_weight: float = _setting(
+        0.0, "Weight of what is brighter or darker than the original nearby (paper: 0)."
+    )
     shift: int = _setting(
         0, "Pixels, at most, that crops are moved by, at random, before they are judged (paper: 0)."
     )

@@ -20,6 +20,7 @@ from napari_srgan.training.losses import (
     adversarial_loss,
     discriminator_loss,
     grid_loss,
+    overshoot_loss,
 )
 
 State: TypeAlias = dict[str, Any]
@@ -220,6 +221,9 @@ class SRGANTrainer:
         if self._phase.grid_weight:
             grid = self._phase.grid_weight * grid_loss(upscaled, high, self.generator.scale)
             total, measured = total + grid, {"grid": grid.detach()}
+        if self._phase.overshoot_weight:
+            overshoot = self._phase.overshoot_weight * overshoot_loss(upscaled, high)
+            total, measured = total + overshoot, {**measured, "overshoot": overshoot.detach()}
         norm = _descend(self._optimiser, total, self.learning_rate())
         return {
             "content": content.detach(),
