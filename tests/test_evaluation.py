@@ -233,6 +233,13 @@ def test_help_explains_every_column():
         assert column_of(measure).title in help_text
 
 
+def test_two_models_of_one_name_are_refused(tmp_path):
+    chosen = ["--model", "srresnet-small-x4", "--model", "srresnet-small-x4"]
+    outcome = CliRunner().invoke(app, ["evaluate", *chosen, "--data", str(tmp_path)])
+    assert outcome.exit_code == 1
+    assert "2 of the models are called srresnet-small-x4" in outcome.output
+
+
 def test_json_is_standard_and_holds_the_means(tmp_path):
     means = {"psnr": 28.417654, "ssim_daala": 0.82149, "ssim_wang": 1.0}
     write_json({"Set5": {"x": means, "y": {**means, "psnr": math.inf}}}, tmp_path / "r.json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -194,6 +194,7 @@ def evaluate(
     with _told():
         settings = Settings(device=device, precision=precision)
         loaded = [load_model(name) for name in model]
+        _refuse_namesakes([one.name for one in loaded])
         upscalers = {
             one.name: partial(upscale_array, model=one, settings=settings) for one in loaded
         }
@@ -218,6 +219,14 @@ def evaluate(
             write_csv(evaluation.rows, csv)
         if figure:
             _draw(figure, data_sets, upscalers)
+
+
+def _refuse_namesakes(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"{names.count(name)} of the models are called {name}. Export them with --name."
+            )
 
 
 def _draw(
