@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
-from openvino_bands import open_vino_bands
+from openvino_bands import compile_settings, open_vino_bands
 from torch import Tensor
 from workers import Array, Load, Upscale
 
@@ -235,11 +235,7 @@ def open_vino(path: Path, threads: int, precision: str) -> Upscale:
     import openvino
 
     core = openvino.Core()
-    settings = {
-        "INFERENCE_NUM_THREADS": threads,
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": precision,
-    }
+    settings = compile_settings(threads, precision)
     compiled: dict[tuple[int, ...], Any] = {}
 
     def upscale(image: Array, result: Array) -> None:

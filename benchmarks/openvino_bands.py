@@ -15,7 +15,7 @@ from workers import Array, Upscale
 
 from napari_srgan.library import load_model
 from napari_srgan.models.layers import Convolution, Layer, Pointwise, Shuffle, Sum
-from napari_srgan.planning import FEWEST_ROWS, MOST_ROWS, PIXELS_A_BAND
+from napari_srgan.planning import rows_of_a_band
 from napari_srgan.runner import inference_network
 from napari_srgan.streaming import Program
 
@@ -40,11 +40,20 @@ def open_vino_bands(weights: str, threads: int, precision: str) -> Upscale:
     def upscale(image: Array, result: Array) -> None:
         width = image.shape[1]
         if width not in steps:
-            band = max(FEWEST_ROWS, min(MOST_ROWS, PIXELS_A_BAND["cpu"] // width))
+            band = rows_of_a_band("cpu", width)
             steps[width] = _BandStep(program, width, band, threads, precision)
         steps[width].run(image, result)
 
     return upscale
+
+
+def compile_settings(threads: int, precision: str) -> dict[str, int | str]:
+    """Return how OpenVINO is to compile a graph: for one image at a time."""
+    return {
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": precision,
+    }
 
 
 class _BandStep:
@@ -57,11 +66,7 @@ class _BandStep:
 
         self._band, self._last = band, program.places[-1]
         writer = _Writer(program, width, band)
-        settings = {
-            "INFERENCE_NUM_THREADS": threads,
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": precision,
-        }
+        settings = compile_settings(threads, precision)
         compiled = openvino.Core().compile_model(writer.model(), "CPU", settings)
         self._request = compiled.create_infer_request()
         self._inside = list(writer.inside)  # scale and lag of each mask, in the inputs' order

@@ -27,6 +27,12 @@ MEMORY_SHARE = 0.4  # of what is free
 TRIAL_EDGE = 96  # pixels
 
 
+def rows_of_a_band(device: str, width: int) -> int:
+    """Return the input rows of a band on a type of device, for an image of this width."""
+    pixels = PIXELS_A_BAND.get(device, PIXELS_A_BAND["cpu"])
+    return max(FEWEST_ROWS, min(MOST_ROWS, pixels // width))
+
+
 def halo_of(network: SRResNet) -> int:
     """Return how many input pixels a result depends on, on each side."""
     return math.ceil(network.body_radius + network.tail_radius)
@@ -108,8 +114,7 @@ class Bands:
         halo = halo_of(runner.network)
         share = MEMORY_SHARE * free_memory(runner.device)
         budget = min(share, LARGEST_STREAM) if runner.device.type == "cpu" else share
-        pixels = PIXELS_A_BAND.get(runner.device.type, PIXELS_A_BAND["cpu"])
-        rows = max(FEWEST_ROWS, min(MOST_ROWS, pixels // layout.width))
+        rows = rows_of_a_band(runner.device.type, layout.width)
         per_column = program.memory(1, rows)
         width = min(layout.width, int(budget / per_column))
         if width < min(layout.width, 4 * halo):
