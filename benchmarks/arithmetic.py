@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from napari_srgan.models.layers import Convolution
-from napari_srgan.streaming import Program
+from napari_srgan.program import Program
 
 MATRIX_EDGE = 2048
 _REPEATS = 3

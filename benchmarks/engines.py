@@ -7,6 +7,7 @@ it, norms folded and the last kernel before the last shuffle, but for :func:`pla
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,10 +22,12 @@ from torch import Tensor
 from workers import Array, Load, Upscale
 
 from napari_srgan.devices import half_precision
+from napari_srgan.images import ValueRange
 from napari_srgan.inference import Settings, upscale_array
 from napari_srgan.library import load_model
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.runner import Runner, inference_network
+from napari_srgan.units import Units
 
 CPU = torch.device("cpu")
 WHOLE = 2**16  # a tile's edge that no image here reaches
@@ -191,24 +194,19 @@ def padded_tiles(weights: str, tile: int, pad: int) -> Upscale:
     """Return tiles on a fixed grid, each read with a few pixels more on every side."""
     runner = Runner(inference_network(load_model(weights), colour=True), CPU, torch.float32)
     scale = runner.network.scale
+    units = Units(ValueRange(0, 1, -math.inf, math.inf), np.dtype(np.float32))
 
     def upscale(image: Array, result: Array) -> None:
         height, width, _ = image.shape
-        low = np.ascontiguousarray(np.moveaxis(image, -1, 0))
         for top in range(0, height, tile):
             for left in range(0, width, tile):
                 above, before = max(0, top - pad), max(0, left - pad)
                 bottom, right = min(height, top + tile), min(width, left + tile)
-                window = low[:, above : bottom + pad, before : right + pad]
-                high = runner(np.ascontiguousarray(window))
-                kept = high[
-                    :,
+                high = runner(image[above : bottom + pad, before : right + pad], units)
+                result[scale * top : scale * bottom, scale * left : scale * right] = high[
                     scale * (top - above) : scale * (bottom - above),
                     scale * (left - before) : scale * (right - before),
                 ]
-                result[scale * top : scale * bottom, scale * left : scale * right] = np.moveaxis(
-                    kept, 0, -1
-                )
 
     return upscale
 

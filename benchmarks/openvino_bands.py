@@ -16,8 +16,8 @@ from workers import Array, Upscale
 from napari_srgan.library import load_model
 from napari_srgan.models.layers import Convolution, Layer, Pointwise, Shuffle, Sum
 from napari_srgan.planning import rows_of_a_band
+from napari_srgan.program import Program
 from napari_srgan.runner import inference_network
-from napari_srgan.streaming import Program
 
 _ROWS = 2  # the axis
 

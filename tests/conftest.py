@@ -14,6 +14,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import numpy as np
+
     from napari_srgan.checkpoints import Model
     from napari_srgan.models.srresnet import SRResNet
 
@@ -62,6 +64,23 @@ def _has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available() or torch.backends.mps.is_available()
+
+
+@pytest.fixture(scope="session")
+def random_pixels() -> Callable[..., np.ndarray[Any, Any]]:
+    """Return a maker of pixels of a shape and dtype, from all of an integer's range."""
+    import numpy as np
+
+    def make(shape: Any, dtype: Any, seed: int = 0) -> np.ndarray[Any, Any]:
+        dtype, source = np.dtype(dtype), np.random.default_rng(seed)
+        if dtype.kind == "b":
+            return source.random(shape) < 0.5
+        if dtype.kind == "f":
+            return source.normal(3, 50, shape).astype(dtype)
+        info, native = np.iinfo(dtype), dtype.newbyteorder("=")
+        return source.integers(info.min, info.max, shape, native, endpoint=True).astype(dtype)
+
+    return make
 
 
 @pytest.fixture(autouse=True)

@@ -7,12 +7,15 @@ import pytest
 import torch
 from skimage.data import astronaut
 
+from napari_srgan.images import ValueRange
 from napari_srgan.library import load_model
 from napari_srgan.models.bfloat16 import in_bfloat16, rounded_with_its_sum
 from napari_srgan.models.fold import folded
 from napari_srgan.models.layers import Convolution, Join, Sum, read_layers
+from napari_srgan.program import Program
 from napari_srgan.runner import Runner, inference_network
-from napari_srgan.streaming import Program, RowStream
+from napari_srgan.streaming import RowStream
+from napari_srgan.units import Units
 
 CPU = torch.device("cpu")
 
@@ -26,13 +29,16 @@ def computed(program: Program, image: torch.Tensor) -> torch.Tensor:
 
 def test_a_photograph_is_within_a_level_of_float32_nearly_everywhere() -> None:
     network = inference_network(load_model("srresnet-x4"), colour=True)
-    window = np.moveaxis(astronaut()[120:184, 180:244], -1, 0).astype(np.float32) / 255
+    window = astronaut()[120:184, 180:244].astype(np.float32)
+    unbounded = Units(ValueRange(0, 255, -np.inf, np.inf), window.dtype)
 
-    exact, half = (Runner(network, CPU, p)(window) for p in (torch.float32, torch.bfloat16))
+    exact, half = (
+        Runner(network, CPU, p)(window, unbounded) for p in (torch.float32, torch.bfloat16)
+    )
 
-    levels = [np.rint(255 * x.clip(0, 1)) for x in (exact, half)]
+    levels = [np.rint(x.clip(0, 255)) for x in (exact, half)]
     assert np.mean(np.abs(levels[0] - levels[1]) > 1) < 2e-3
-    difference = 255 * (half - exact)
+    difference = half - exact
     assert np.sqrt(np.mean(difference**2)) < 0.4
     assert abs(difference.mean()) < 0.05
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
+from hypothesis.extra.numpy import arrays
 
 from napari_srgan.images import (
     ValueRange,
@@ -14,10 +14,8 @@ from napari_srgan.images import (
     fill_from_nearest,
     fill_not_finite,
     fill_transparent,
-    from_unit,
     layout_of,
     parse_normalize,
-    to_unit,
     value_range,
 )
 
@@ -25,20 +23,6 @@ WHOLE = ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", ">u2", ">i4"]
 FLOATS = ["f2", "f4", "f8", ">f4"]
 DTYPES = [*WHOLE, *FLOATS]
 RULES = ["auto", "data", "dtype", (-20, 300), "0.1, 0.7", "10%, 90%"]
-
-
-def random_pixels(shape, dtype, seed=0):
-    dtype, source = np.dtype(dtype), np.random.default_rng(seed)
-    if dtype.kind == "b":
-        return source.random(shape) < 0.5
-    if dtype.kind == "f":
-        return source.normal(3, 50, shape).astype(dtype)
-    info, native = np.iinfo(dtype), dtype.newbyteorder("=")
-    return source.integers(info.min, info.max, shape, native, endpoint=True).astype(dtype)
-
-
-def round_trip(pixels, values):
-    return from_unit(to_unit(pixels, values), values, pixels.dtype)
 
 
 # How an array is read
@@ -121,7 +105,7 @@ def test_eight_bits_map_by_their_dtype_whatever_they_hold(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES[2:])
-def test_everything_else_maps_by_its_own_smallest_and_largest_value(dtype):
+def test_everything_else_maps_by_its_own_smallest_and_largest_value(random_pixels, dtype):
     image = random_pixels((3, 7, 5), dtype)
 
     values = value_range(image, layout_of(image.shape, image.dtype, rgb=False))
@@ -240,150 +224,6 @@ def test_64_bit_limits_are_bounded_by_what_the_dtype_holds(dtype):
     assert values.maximum == high
 
 
-# Pixels to units and back
-
-
-@given(
-    dtype=st.sampled_from(["bool", "u1", "i1", "u2", "i2", ">u2"]),
-    shape=array_shapes(min_dims=2, max_dims=2, max_side=9),
-    rule=st.sampled_from(RULES[:-1]),
-    seed=st.integers(0, 99),
-)
-def test_up_to_16_bits_come_back_exactly_by_every_rule(dtype, shape, rule, seed):
-    pixels = random_pixels(shape, dtype, seed)
-
-    values = value_range(pixels, layout_of(shape, pixels.dtype), rule)
-    back = round_trip(pixels, values)
-
-    assert back.dtype == pixels.dtype
-    assert (back == pixels).all()
-
-
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("dtype", ["u1", "u2"])
-def test_every_single_value_comes_back(dtype, rule):
-    pixels = np.arange(np.iinfo(dtype).max + 1).astype(dtype).reshape(16, -1)
-
-    values = value_range(pixels, layout_of(pixels.shape, pixels.dtype, rgb=False), rule)
-
-    assert (round_trip(pixels, values) == pixels).all()
-
-
-@given(
-    dtype=st.sampled_from(["u4", "i4", "u8", "i8", "f2", "f4", "f8", ">f8"]),
-    rule=st.sampled_from(["auto", "dtype", "10%, 90%", (-1e6, 1e9)]),
-    seed=st.integers(0, 99),
-)
-def test_more_bits_come_back_to_the_rounding_of_the_networks_float32(dtype, rule, seed):
-    pixels = random_pixels((7, 5), dtype, seed)
-    values = value_range(pixels, layout_of(pixels.shape, pixels.dtype), rule)
-
-    exact = pixels.astype(float)
-    error = np.abs(round_trip(pixels, values).astype(float) - exact)
-
-    of_the_unit = 2**-23 * np.maximum(values.width, np.abs(exact - values.low))
-    of_the_dtype = np.abs(np.spacing(pixels)) if pixels.dtype.kind == "f" else 1
-    assert (error <= of_the_unit + of_the_dtype).all()
-
-
-@given(dtype=st.sampled_from(DTYPES), rule=st.sampled_from(["auto", "data", "dtype"]))
-def test_a_constant_image_comes_back_constant(dtype, rule):
-    pixels = np.full((7, 5), random_pixels((1,), dtype)[0], dtype)
-
-    values = value_range(pixels, layout_of(pixels.shape, pixels.dtype), rule)
-
-    np.testing.assert_allclose(round_trip(pixels, values), pixels, rtol=1e-6)
-
-
-@given(arrays(np.float32, (1, 4, 3), elements=st.floats(-9, 9, width=32)))
-def test_the_data_rule_never_leaves_the_data(unit):
-    values = ValueRange(10, 20, 10, 20)
-
-    for dtype in (np.uint8, np.int32, np.float32):
-        pixels = from_unit(unit, values, np.dtype(dtype))
-        assert pixels.min() >= 10
-        assert pixels.max() <= 20
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_a_result_far_beyond_the_dtype_is_bounded_by_it(dtype):
-    dtype = np.dtype(dtype)
-    image = random_pixels((7, 5), dtype)
-    values = value_range(image, layout_of(image.shape, dtype), "dtype")
-
-    low, high = from_unit(np.array([[[-1e9, 1e9]]], np.float32), values, dtype)[0]
-
-    if dtype.kind == "f":
-        assert np.isfinite([low, high]).all()
-    else:
-        assert (float(low), float(high)) == dtype_range(dtype)
-
-
-def test_integers_are_rounded_not_truncated():
-    unit = np.array([[[0.9999, 0.4999, 0.5001, -0.0001]]], np.float32)
-
-    pixels = from_unit(unit, ValueRange(0, 10, -5, 15), np.dtype(np.int16))
-    negative = from_unit(-unit, ValueRange(0, 10, -15, 15), np.dtype(np.int16))
-
-    assert pixels.tolist() == [[10, 5, 5, 0]]
-    assert negative.tolist() == [[-10, -5, -5, 0]]
-    halves = from_unit(np.array([[[0.4, 0.6]]], np.float32), ValueRange(0, 1, 0, 1), np.dtype(bool))
-    assert halves.tolist() == [[False, True]]
-
-
-def test_black_and_white_are_0_and_1():
-    values = ValueRange(100, 300, 100, 300)
-
-    unit = to_unit(np.array([[100, 200, 300, 400]], np.uint16), values)
-
-    assert unit.dtype == np.float32
-    assert unit.tolist() == [[[0, 0.5, 1, 1.5]]]
-
-
-def test_colours_move_to_the_front_and_back():
-    pixels = random_pixels((7, 5, 3), np.uint8)
-    values = ValueRange(0, 255, 0, 255)
-
-    unit = to_unit(pixels, values)
-
-    assert unit.shape == (3, 7, 5)
-    assert unit.flags.c_contiguous
-    assert unit[2, 6, 4] == pytest.approx(pixels[6, 4, 2] / 255)
-    assert (from_unit(unit, values, pixels.dtype) == pixels).all()
-
-
-@pytest.mark.parametrize(
-    "view",
-    [
-        lambda pixels: pixels[::-1, ::-2],
-        lambda pixels: pixels.T,
-        lambda pixels: np.asfortranarray(pixels),
-        lambda pixels: pixels[1:6, 2:4],
-        lambda pixels: np.broadcast_to(pixels[:1], (4, pixels.shape[1])),
-        lambda pixels: pixels.astype(">u2"),
-    ],
-)
-def test_strides_and_byte_order_change_nothing(view):
-    pixels = view(random_pixels((7, 5), np.uint16))
-    plain = np.array(pixels, dtype=np.uint16, order="C")
-    values = ValueRange(0, 65535, 0, 65535)
-
-    assert (to_unit(pixels, values) == to_unit(plain, values)).all()
-
-
-def test_the_input_is_never_written_to():
-    pixels = random_pixels((7, 5), np.float32)
-    pixels.flags.writeable = False
-
-    round_trip(pixels, ValueRange(0, 1, 0, 1))
-
-
-def test_values_beyond_float32_become_infinite_without_a_warning():
-    unit = to_unit(np.array([[1e300, 0]]), ValueRange(0, 1, 0, 1))
-
-    assert unit.tolist() == [[[np.inf, 0]]]
-
-
 # What is not there
 
 
@@ -401,7 +241,7 @@ def test_integers_need_no_counting():
 
 
 @given(valid=arrays(bool, (6, 5)), seed=st.integers(0, 9))
-def test_what_is_not_valid_becomes_the_nearest_that_is(valid, seed):
+def test_what_is_not_valid_becomes_the_nearest_that_is(random_pixels, valid, seed):
     pixels = random_pixels((6, 5), np.float32, seed)
 
     filled = fill_from_nearest(pixels, valid)
@@ -417,20 +257,20 @@ def test_what_is_not_valid_becomes_the_nearest_that_is(valid, seed):
         assert filled[tuple(place)] in pixels[tuple(nearest.T)]
 
 
-def test_an_image_with_nothing_to_fill_is_returned_as_it_is():
+def test_an_image_with_nothing_to_fill_is_returned_as_it_is(random_pixels):
     pixels = random_pixels((7, 5), np.float32)
 
     assert fill_not_finite(pixels) is pixels
 
 
-def test_a_colour_is_filled_whole_where_one_channel_is_not_finite():
+def test_a_colour_is_filled_whole_where_one_channel_is_not_finite(random_pixels):
     pixels = random_pixels((1, 3, 3), np.float32)
     pixels[0, 0, 1] = np.nan
 
     assert (fill_not_finite(pixels)[0, 0] == pixels[0, 1]).all()
 
 
-def test_hidden_colours_become_the_nearest_visible_one():
+def test_hidden_colours_become_the_nearest_visible_one(random_pixels):
     pixels = random_pixels((1, 4, 4), np.uint8)
     pixels[..., 3] = [0, 1, 255, 0]
 

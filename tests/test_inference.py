@@ -405,14 +405,14 @@ def let_windows_fail(patch, fails=never, error=None):
     """Have windows fail for want of memory; return the list of (device, size) that are tried."""
     windows, compute = [], Runner.__call__
 
-    def call(runner, window):
-        device, size = runner.device.type, max(window.shape[1:])
+    def call(runner, window, units):
+        device, size = runner.device.type, max(window.shape[:2])
         windows.append((device, size))
         if fails(device, size, len(windows)):
             raise error or torch.OutOfMemoryError("CUDA out of memory. Tried to allocate …")
         if device != "cpu":  # stands in for a card that is not there
             runner = Runner(runner.network, torch.device("cpu"), runner.precision)
-        return compute(runner, window)
+        return compute(runner, window, units)
 
     patch.setattr(Runner, "__call__", call)
     return windows
@@ -567,9 +567,9 @@ def test_progress_rises_with_every_tile_and_ends_at_the_total(random_model, h, w
 def test_closing_the_run_stops_it_within_a_tile_and_frees_its_memory(random_model, monkeypatch):
     runners, compute = [], Runner.__call__
 
-    def remembered(runner, window):
+    def remembered(runner, window, units):
         runners.append(weakref.ref(runner))
-        return compute(runner, window)
+        return compute(runner, window, units)
 
     monkeypatch.setattr(Runner, "__call__", remembered)
     steps = iter_upscale_array(IMAGE, random_model(), settings=Settings(device="cpu", tile=20))

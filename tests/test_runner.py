@@ -4,14 +4,19 @@ import numpy as np
 import pytest
 import torch
 
+from napari_srgan.images import ValueRange
 from napari_srgan.models.fold import folded, with_unit_output
 from napari_srgan.runner import Runner, inference_network
+from napari_srgan.units import Units
 
 CPU = torch.device("cpu")
 
 
-def random_window(channels=3, h=5, w=7):
-    return np.random.default_rng(0).random((channels, h, w), np.float32)
+UNBOUNDED = Units(ValueRange(0, 1, -np.inf, np.inf), np.dtype(np.float32))
+
+
+def random_window(*channels, h=5, w=7):
+    return np.random.default_rng(0).random((h, w, *channels), np.float32)
 
 
 def overflowing(network):
@@ -27,34 +32,35 @@ def overflowing(network):
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16, torch.float16])
 def test_a_window_becomes_what_the_network_makes_of_it_in_units(random_model, precision):
-    model, window = random_model(), random_window()
+    model, window = random_model(), random_window(3)
 
-    high = Runner(inference_network(model, colour=True), CPU, precision)(window)
+    high = Runner(inference_network(model, colour=True), CPU, precision)(window, UNBOUNDED)
 
     with torch.no_grad():
-        expected = (model.network(torch.from_numpy(window)[None])[0] + 1) / 2
+        low = torch.from_numpy(window).movedim(-1, 0)
+        expected = (model.network(low[None])[0].movedim(0, -1) + 1) / 2
     assert high.dtype == np.float32
-    assert high.shape == (3, 20, 28)
+    assert high.shape == (20, 28, 3)
     np.testing.assert_allclose(high, expected, atol=1e-5 if precision == torch.float32 else 0.1)
 
 
 def test_a_grey_window_becomes_the_mean_of_the_colours_of_its_replica(random_model):
-    model, window = random_model(), random_window(1)
+    model, window = random_model(), random_window()
 
-    high = Runner(inference_network(model, colour=False), CPU, torch.float32)(window)
+    high = Runner(inference_network(model, colour=False), CPU, torch.float32)(window, UNBOUNDED)
 
     with torch.no_grad():
-        colours = model.network(torch.from_numpy(window)[None].expand(-1, 3, -1, -1))[0]
-    np.testing.assert_allclose(high[0], (colours.mean(0) + 1) / 2, atol=1e-5)
+        colours = model.network(torch.from_numpy(window).expand(1, 3, -1, -1))[0]
+    np.testing.assert_allclose(high, (colours.mean(0) + 1) / 2, atol=1e-5)
 
 
 def test_a_window_is_not_written_to_and_the_network_not_changed(random_model):
     network = inference_network(random_model(), colour=True)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    window = random_window()
+    window = random_window(3)
     copy = window.copy()
 
-    Runner(network, CPU, torch.bfloat16)(window)
+    Runner(network, CPU, torch.bfloat16)(window, UNBOUNDED)
 
     assert (window == copy).all()
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
@@ -62,11 +68,11 @@ def test_a_window_is_not_written_to_and_the_network_not_changed(random_model):
 
 def test_half_precision_that_overflows_is_computed_again_in_float32(random_network, caplog):
     network = with_unit_output(folded(overflowing(random_network())))
-    window = random_window()
-    exact = Runner(network, CPU, torch.float32)(window)
+    window = random_window(3)
+    exact = Runner(network, CPU, torch.float32)(window, UNBOUNDED)
 
     with caplog.at_level(logging.INFO):
-        guarded = Runner(network, CPU, torch.float16)(window)
+        guarded = Runner(network, CPU, torch.float16)(window, UNBOUNDED)
 
     assert "computed again in float32" in caplog.text
     assert (guarded == exact).all()
@@ -78,19 +84,19 @@ def test_only_the_window_that_overflows_is_computed_again(random_network, caplog
     runner = Runner(network, CPU, torch.float16)
 
     with caplog.at_level(logging.INFO):
-        runner(np.zeros((3, 5, 7), np.float32))
+        runner(np.zeros((5, 7, 3), np.float32), UNBOUNDED)
         assert "again" not in caplog.text
-        runner(random_window())
+        runner(random_window(3), UNBOUNDED)
         assert "again" in caplog.text
 
 
 def test_what_is_not_finite_in_float32_either_is_an_error(random_network):
     runner = Runner(folded(random_network()), CPU, torch.float32)
-    window = random_window()
-    window[0, 2, 3] = np.inf
+    window = random_window(3)
+    window[2, 3, 0] = np.inf
 
     with pytest.raises(FloatingPointError, match=r"not finite.*Check the image's value range"):
-        runner(window)
+        runner(window, UNBOUNDED)
 
 
 def test_nothing_is_placed_on_a_device_before_the_first_window(random_network):

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_srgan import inference, planning, streaming
+from napari_srgan.devices import available_devices
 from napari_srgan.inference import Settings, iter_upscale_array, upscale_array
 from napari_srgan.runner import Runner
+from napari_srgan.transfers import Link
 
 EXACT = Settings(device="cpu", precision="float32")
 WHOLE = Settings(device="cpu", precision="float32", tile=10_000)
@@ -33,7 +35,7 @@ def bands(monkeypatch):
 
     def iter_bands(runner, *args):
         for first, high in compute(runner, *args):
-            seen.append((first, high.shape[1]))
+            seen.append((first, len(high)))
             yield first, high
 
     monkeypatch.setattr(Runner, "iter_bands", iter_bands)
@@ -80,6 +82,32 @@ def test_strips_equal_the_whole_image(random_model, height, width, strip, scale)
         found = upscale_array(image, model, settings=EXACT)
 
     assert difference(found, upscale_array(image, model, settings=WHOLE)) <= 1
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+@pytest.mark.parametrize("dtype", ["u1", "f4"])
+def test_bands_that_are_fetched_later_are_the_same(random_model, monkeypatch, dtype, ahead) -> None:
+    image, model, make = noise((37, 29, 4), dtype), random_model(), Link.__init__
+    expected = upscale_array(image, model, settings=EXACT)
+
+    def far_ahead(link, device):
+        make(link, device)
+        link.ahead = ahead
+
+    monkeypatch.setattr(Link, "__init__", far_ahead)
+    assert difference(upscale_array(image, model, settings=EXACT), expected) == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_bands_on_a_card_equal_the_whole_image_on_the_cpu(random_model, bands, precision) -> None:
+    image, model = noise((199, 37, 3)), random_model()  # so many bands that they are recorded
+    on_the_card = Settings(device=available_devices()[0], precision=precision)
+
+    found = upscale_array(image, model, settings=on_the_card)
+
+    assert difference(found, upscale_array(image, model, settings=WHOLE)) <= 1
+    assert len(bands) > 30
 
 
 def test_progress_rises_band_by_band_to_the_total(random_model) -> None:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from napari_srgan.models.fold import folded
-from napari_srgan.streaming import NotStreamableError, Program, RowStream
+from napari_srgan.program import NotStreamableError, Program
+from napari_srgan.streaming import RowStream, Work
 
 SIDES = st.integers(1, 40)
 
 
-def streamed(network: nn.Module, image: Tensor, band: int) -> Tensor:
+def streamed(
+    network: nn.Module,
+    image: Tensor,
+    band: int,
+    record: Callable[[Work], Work] | None = None,
+) -> Tensor:
     """Return a network's output put together from bands, each row of which is given once."""
     program = Program.of(network)
-    stream = RowStream(program, image.shape[2], image.shape[3], band)
+    stream = RowStream(program, image.shape[2], image.shape[3], band, record)
     asked: list[tuple[int, int]] = []
 
     def read(start: int, stop: int) -> Tensor:
@@ -96,6 +106,93 @@ def test_half_precision_streams_as_it_computes(random_network) -> None:
     assert difference <= 2**-8
 
 
+class Tape(TorchDispatchMode):
+    """Does again what was done under it, on the same tensors and on no others, as a card does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.played = 0
+        self._calls: list[tuple[Any, Any, Any, Any]] = []
+        self._before: dict[int, tuple[torch.UntypedStorage, torch.UntypedStorage]] = {}
+
+    def record(self, work: Work) -> Work:
+        """Record work; nothing that was there before is changed by it."""
+        with self:
+            work()
+        for storage, before in self._before.values():
+            storage.copy_(before)
+        return self.play
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        for argument, value in zip(func._schema.arguments, [*args, *kwargs.values()], strict=False):
+            if argument.alias_info is not None and argument.alias_info.is_write:
+                self._keep(value)
+        self._keep(kwargs.get("out"))
+        result = func(*args, **kwargs)
+        self._calls.append((func, args, kwargs, result))
+        return result
+
+    def _keep(self, tensor: Tensor | None) -> None:
+        if tensor is not None:
+            storage = tensor.untyped_storage()
+            self._before.setdefault(storage.data_ptr(), (storage, storage.clone()))
+
+    def play(self) -> None:
+        self.played += 1
+        for func, args, kwargs, result in self._calls:
+            again = func(*args, **kwargs)
+            if again.untyped_storage().data_ptr() not in map(_memory, [*args, *kwargs.values()]):
+                result.copy_(again)
+
+
+def _memory(value: Any) -> int | None:
+    return value.untyped_storage().data_ptr() if isinstance(value, Tensor) else None
+
+
+@given(
+    height=st.integers(1, 120),
+    width=SIDES,
+    band=st.integers(1, 5),
+    blocks=st.integers(1, 3),
+    scale=st.sampled_from([2, 3, 4]),
+)
+@settings(max_examples=25)
+def test_recorded_bands_equal_the_whole_image(
+    random_network, height, width, band, blocks, scale
+) -> None:
+    network = folded(random_network(blocks=blocks, features=4, scale=scale))
+    image = torch.rand(1, 3, height, width)
+    found = streamed(network, image, band, Tape().record)
+    torch.testing.assert_close(found, whole(network, image), atol=1e-5, rtol=1e-5)
+
+
+def test_a_band_is_recorded_once_and_then_played(random_network) -> None:
+    network, tape = folded(random_network(blocks=2, features=4)), Tape()
+    recorded: list[Work] = []
+    image = torch.rand(1, 3, 200, 9)
+
+    def record(work: Work) -> Work:
+        recorded.append(work)
+        return tape.record(work)
+
+    found = streamed(network, image, 4, record)
+
+    assert len(recorded) == 1
+    assert 40 < tape.played < 50  # of 53 steps
+    torch.testing.assert_close(found, whole(network, image), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("height", "first"), [(40, 9), (200, 1)])
+def test_what_a_recording_does_not_suit_is_not_recorded(random_network, height, first) -> None:
+    def record(work: Work) -> Work:
+        raise AssertionError("recorded")
+
+    network = nn.Sequential(nn.Conv2d(3, 3, first, padding=first // 2), nn.ReLU())
+    image = torch.rand(1, 3, height, 9)
+    torch.testing.assert_close(streamed(network, image, 4, record), whole(network, image))
+
+
 def test_memory_grows_with_width_and_band_and_not_with_height(random_network) -> None:
     program = Program.of(folded(random_network()))
     assert program.memory(200, 8) == 2 * program.memory(100, 8)
@@ -105,8 +202,7 @@ def test_memory_grows_with_width_and_band_and_not_with_height(random_network) ->
 
     def held(height: int) -> int:
         stream = RowStream(program, height, 100, 8)
-        values = (stream._input, *stream._values)
-        return sum(0 if v._held is None else v._held.numel() for v in values)
+        return sum(0 if v._held is None else v._held.numel() for v in stream._values)
 
     assert 0 < held(10_000) == held(100) < program.memory(100, 8) / 4
 

@@ -120,7 +120,7 @@ def test_nothing_is_computed_before_it_is_asked_for_and_then_only_that(random_mo
 def test_a_corner_of_a_large_plane_needs_only_the_windows_it_lies_in(random_model, monkeypatch):
     windows, compute = [], Runner.__call__
     monkeypatch.setattr(
-        Runner, "__call__", lambda self, window: windows.append(1) or compute(self, window)
+        Runner, "__call__", lambda *arguments: windows.append(1) or compute(*arguments)
     )
     image = da.from_array(random_image((97, 113)), 30)
     lazy = upscale_lazily(image, random_model(), settings=EXACT)
@@ -209,11 +209,11 @@ def test_two_models_of_one_name_are_not_confused(random_model):
 def test_networks_run_one_at_a_time(random_model, monkeypatch):
     running, most, compute = [], [], Runner.__call__
 
-    def call(runner, window):
+    def call(*arguments):
         running.append(1)
         most.append(len(running))
         time.sleep(0.002)  # long enough for another thread to come in
-        result = compute(runner, window)
+        result = compute(*arguments)
         running.pop()
         return result
 

@@ -1,4 +1,4 @@
-"""Arrays as planes of unit-range floats, and exactly back: layout, value range, dtype."""
+"""What an array holds: its layout, its range of values, and pixels that are not values."""
 
 from __future__ import annotations
 
@@ -265,47 +265,6 @@ def count_not_finite(image: Array, layout: Layout) -> tuple[int, int]:
         nan += int(np.count_nonzero(np.isnan(plane)))
         infinite += int(np.count_nonzero(np.isinf(plane)))
     return nan, infinite
-
-
-def _exact_type(dtype: np.dtype[Any], values: ValueRange) -> np.dtype[Any]:
-    """Return the float type in which every value of the dtype, and the range's own, survives."""
-    small = dtype.itemsize <= 2 and max(abs(values.low), abs(values.high)) <= 2**16
-    return np.dtype(np.float32 if small else np.float64)
-
-
-def to_unit(pixels: Array, values: ValueRange) -> NDArray[np.float32]:
-    """Return grey ``(h, w)`` or colour ``(h, w, c)`` pixels as float32 ``(c, h, w)``.
-
-    ``values.low`` becomes 0 and ``values.high`` 1; what lies outside stays outside, and becomes
-    infinite beyond float32.
-    """
-    planes = pixels[np.newaxis] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
-    exact = _exact_type(pixels.dtype, values)
-    unit: Array = planes.astype(exact)
-    with np.errstate(over="ignore"):
-        unit -= exact.type(values.low)
-        unit /= exact.type(values.width)
-        return np.ascontiguousarray(unit, dtype=np.float32)
-
-
-def from_unit(unit: NDArray[np.float32], values: ValueRange, dtype: np.dtype[Any]) -> Array:
-    """Return float32 ``(c, h, w)`` as pixels of a dtype: ``(h, w)`` if c is 1, else ``(h, w, c)``.
-
-    The inverse of :func:`to_unit`, bounded by the range's limits, and rounded (not truncated) where
-    the dtype is an integer's.
-    """
-    exact = _exact_type(dtype, values)
-    pixels: Array = unit.astype(exact)
-    with np.errstate(over="ignore"):  # bounded below
-        pixels *= exact.type(values.width)
-        pixels += exact.type(values.low)
-    np.clip(pixels, exact.type(values.minimum), exact.type(values.maximum), out=pixels)
-    if dtype.kind in "ui":
-        np.rint(pixels, out=pixels)
-    elif dtype.kind == "b":
-        pixels = pixels >= 0.5
-    planes = pixels.astype(dtype)
-    return planes[0] if len(planes) == 1 else np.ascontiguousarray(np.moveaxis(planes, 0, -1))
 
 
 def fill_from_nearest(pixels: Array, valid: NDArray[np.bool_]) -> Array:

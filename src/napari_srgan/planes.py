@@ -1,4 +1,4 @@
-"""One plane of an image and its place in the result: read as the network takes it, written back."""
+"""One plane of an image and its place in the result: read window by window, and written."""
 
 from __future__ import annotations
 
@@ -6,18 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from napari_srgan.images import (
-    Array,
-    Layout,
-    ValueRange,
-    dtype_range,
-    fill_transparent,
-    from_unit,
-    to_unit,
-)
+from napari_srgan.images import Array, Layout, ValueRange, dtype_range, fill_transparent
 from napari_srgan.tiling import Span
+from napari_srgan.units import Units, as_tensor
 
 _ALPHA_HALO = 3  # input pixels that bicubic interpolation reaches over, and one to spare
 
@@ -37,35 +29,38 @@ class Plane:
         What the network sees as 0 and as 1.
     scale : int
         Upscaling factor.
+
+    Attributes
+    ----------
+    units : Units
+        What the pixels are to the network.
     """
 
     def __init__(
         self, pixels: Array, out: Any, layout: Layout, values: ValueRange, scale: int
     ) -> None:
         self.layout, self.scale = layout, scale
-        self._out, self._values = out, values
+        self.units = Units(values, layout.dtype)
+        self._out = out
         opaque = layout.channels != 4
         self._colours = pixels if opaque else fill_transparent(pixels)
         self._alpha = None if opaque else pixels[..., 3]
 
-    def read(self, rows: tuple[int, int], columns: tuple[int, int]) -> NDArray[np.float32]:
-        """Return pixels as float32 ``(channels, rows, columns)``."""
-        return to_unit(self._colours[slice(*rows), slice(*columns)], self._values)
+    def read(self, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
+        """Return the colours, or grey values, of a window: ``(rows, columns[, 3])``."""
+        return self._colours[slice(*rows), slice(*columns)]
 
-    def write(
-        self, high: NDArray[np.float32], rows: tuple[int, int], columns: tuple[int, int]
-    ) -> None:
-        """Write upscaled values ``(channels, rows, columns)``, from [0, 1], to where they belong.
+    def write(self, high: Array, rows: tuple[int, int], columns: tuple[int, int]) -> None:
+        """Write upscaled colours, or grey values, to where they belong, with their alpha.
 
         Rows and columns are the result's.
         """
-        pixels = from_unit(high, self._values, self.layout.dtype)
         target = slice(*rows), slice(*columns)
         if self._alpha is None:
-            self._out[target] = pixels
+            self._out[target] = high
         else:
             alpha = self._alpha_of(self._alpha, rows, columns)
-            self._out[target] = np.concatenate([pixels, alpha[..., np.newaxis]], axis=-1)
+            self._out[target] = np.concatenate([high, alpha[..., np.newaxis]], axis=-1)
 
     def _alpha_of(self, alpha: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
         """Return upscaled alpha, of these rows and columns of the result."""
@@ -92,11 +87,11 @@ def upscaled_alpha(alpha: Array, scale: int) -> Array:
     Coverage has no texture to reconstruct, and what is opaque stays exactly so.
     """
     low, high = dtype_range(alpha.dtype)
-    values = ValueRange(low, high, low, high)
+    units = Units(ValueRange(low, high, low, high), alpha.dtype)
     # In float32 the weights would add up to 1, and opaque stay opaque, for some scales only.
-    unit = torch.from_numpy(to_unit(alpha, values))[None].double()
-    smooth = torch.nn.functional.interpolate(unit, scale_factor=scale, mode="bicubic")[0]
-    return from_unit(smooth.float().numpy(), values, alpha.dtype)
+    unit = units.to_unit(as_tensor(alpha)).double()
+    smooth = torch.nn.functional.interpolate(unit, scale_factor=scale, mode="bicubic")
+    return units.from_unit(smooth.float()).numpy().astype(alpha.dtype, copy=False)
 
 
 def scaled(span: Span, scale: int) -> tuple[int, int]:

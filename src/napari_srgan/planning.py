@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from napari_srgan.devices import free_memory
-from napari_srgan.images import Layout
+from napari_srgan.images import Layout, ValueRange
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.runner import Runner
 from napari_srgan.tiling import Span, spans, tiles
+from napari_srgan.units import Units
 
 SMALLEST_TILE = 16  # pixels; below, the halo is all the work
 # A tile takes about a second on two processor cores, and a fraction of one on a GPU: as long as
@@ -165,8 +166,10 @@ def check_tile(tile: int | str) -> None:
 
 def seconds_per_pixel(runner: Runner) -> float:
     """Return the time that one pixel of a window takes, from a short trial run."""
-    window = np.zeros((runner.network.channels, TRIAL_EDGE, TRIAL_EDGE), np.float32)
-    runner(window)  # the first run chooses algorithms and allocates
+    channels = runner.network.channels
+    window = np.zeros((TRIAL_EDGE, TRIAL_EDGE, *([channels] if channels > 1 else [])), np.uint8)
+    units = Units(ValueRange(0, 255, 0, 255), window.dtype)
+    runner(window, units)  # the first run chooses algorithms and allocates
     began = time.perf_counter()
-    runner(window)
+    runner(window, units)
     return (time.perf_counter() - began) / TRIAL_EDGE**2

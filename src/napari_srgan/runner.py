@@ -5,18 +5,22 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Generator, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_srgan.checkpoints import Model
+from napari_srgan.cuda_graphs import recorded
 from napari_srgan.devices import exact_float32
+from napari_srgan.images import Array
 from napari_srgan.models.fold import folded, single_channel, with_unit_output
 from napari_srgan.models.srresnet import SRResNet
-from napari_srgan.streaming import NotStreamableError, Program, RowStream
+from napari_srgan.program import NotStreamableError, Program
+from napari_srgan.streaming import RowStream
+from napari_srgan.transfers import Link, behind
+from napari_srgan.units import Units
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +48,7 @@ def inference_network(model: Model, *, colour: bool) -> SRResNet:
 
 
 class Runner:
-    """A network on a device: unit-range pixels in, unit-range pixels out.
+    """A network on a device: pixels in, upscaled pixels out.
 
     Parameters
     ----------
@@ -59,6 +63,7 @@ class Runner:
 
     def __init__(self, network: SRResNet, device: torch.device, precision: torch.dtype) -> None:
         self.network, self.device, self.precision = network, device, precision
+        self._link = Link(device)
         self._placed: SRResNet | None = None
         self._placed_program: Program | None = None
 
@@ -71,8 +76,8 @@ class Runner:
             log.info("tiles, for the network cannot be streamed: %s", error)
             return None
 
-    def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return ``(c, scale·h, scale·w)`` for a window ``(c, h, w)``.
+    def __call__(self, window: Array, units: Units) -> Array:
+        """Return a window ``(h, w)`` or ``(h, w, c)`` of pixels upscaled, alone.
 
         Raises
         ------
@@ -80,30 +85,29 @@ class Runner:
             If the result is not finite in float32 either.
         """
         if self.precision == torch.bfloat16 and self.program is not None:
-            return self._in_bands(window)
-        high = self._compute(window, self._ready(), self.precision)
+            return self._in_bands(window, units)
+        high = self._compute(window, units, self._ready(), self.precision)
         if high is None and self.precision != torch.float32:
             log.info("a tile was not finite in %s: computed again in float32", self.precision)
-            high = self._compute(window, self._place(torch.float32), torch.float32)
+            high = self._compute(window, units, self._place(torch.float32), torch.float32)
         if high is None:
             raise FloatingPointError(_NOT_FINITE)
         return high
 
     def iter_bands(
-        self,
-        read: Callable[[int, int], NDArray[np.float32]],
-        height: int,
-        width: int,
-        band: int,
-    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield the upscaled image as it becomes known: its first row, and ``(c, rows, scale·w)``.
+        self, read: Callable[[int, int], Array], units: Units, height: int, width: int, band: int
+    ) -> Iterator[tuple[int, Array]]:
+        """Yield the upscaled image as it becomes known: its first row, ``(rows, scale·w[, c])``.
 
         Where half precision overflows, it begins again at row 0 in float32.
 
         Parameters
         ----------
         read : callable
-            ``read(start, stop)`` returns rows of the image as ``(c, rows, width)``.
+            ``read(start, stop)`` returns rows of the image, ``(rows, width)`` or
+            ``(rows, width, c)``.
+        units : Units
+            What the pixels are to the network.
         height, width : int
             Of the image, in input pixels.
         band : int
@@ -116,42 +120,69 @@ class Runner:
         """
         if self._placed_program is None:
             self._placed_program = _program(self._ready(), self.precision)
-        finite = yield from self._iter_bands(self._placed_program, read, height, width, band)
+        program = self._placed_program
+        finite = yield from self._iter_bands(program, read, units, height, width, band)
         if not finite and self.precision != torch.float32:
             log.info("a band was not finite in %s: begun again in float32", self.precision)
-            again = _program(self._place(torch.float32), torch.float32)
-            finite = yield from self._iter_bands(again, read, height, width, band)
+            program = _program(self._place(torch.float32), torch.float32)
+            finite = yield from self._iter_bands(program, read, units, height, width, band)
         if not finite:
             raise FloatingPointError(_NOT_FINITE)
 
     def _iter_bands(
         self,
         program: Program,
-        read: Callable[[int, int], NDArray[np.float32]],
+        read: Callable[[int, int], Array],
+        units: Units,
         height: int,
         width: int,
         band: int,
-    ) -> Generator[tuple[int, NDArray[np.float32]], None, bool]:
+    ) -> Generator[tuple[int, Array], None, bool]:
         """Yield the upscaled image; return whether all of it was finite."""
-        stream = RowStream(program, height, width, band)
-        bands = stream.iter_rows(lambda start, stop: program.placed(read(start, stop)))
+
+        def placed(start: int, stop: int) -> Tensor:
+            return program.placed(units.to_unit(self._link.send(read(start, stop))))
+
+        record = partial(recorded, self.device) if self.device.type == "cuda" else None
+        stream = RowStream(program, height, width, band, record)
+        begun = self._iter_begun(stream.iter_rows(placed), units)
+        for first, fetch in behind(begun, self._link.ahead):
+            high = fetch()
+            if high is None:
+                return False
+            yield first, high
+        return True
+
+    def _iter_begun(
+        self, bands: Iterator[tuple[int, Tensor]], units: Units
+    ) -> Iterator[tuple[int, Callable[[], Array | None]]]:
+        """Compute bands, and yield for each what waits for its pixels."""
         while True:
             with exact_float32(self.device):
                 item = next(bands, None)
             if item is None:
-                return True
+                return
             first, high = item
-            if not bool(torch.isfinite(high).all()):
-                return False
-            yield first, high[0].float().cpu().numpy()
+            yield first, self._fetched(high, units)
 
-    def _in_bands(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
-        channels, height, width = window.shape
+    def _fetched(self, high: Tensor, units: Units) -> Callable[[], Array | None]:
+        """Return what waits for a result and gives its pixels, or None if it is not finite."""
+        finite = torch.isfinite(high).all()
+        wait = self._link.fetch(units.from_unit(high.to(self._link.end)), finite)
+
+        def fetch() -> Array | None:
+            pixels, is_finite = wait()
+            return pixels.numpy() if bool(is_finite) else None
+
+        return fetch
+
+    def _in_bands(self, window: Array, units: Units) -> Array:
+        height, width, *channels = window.shape
         scale = self.network.scale
-        out = np.empty((channels, scale * height, scale * width), np.float32)
+        out = np.empty((scale * height, scale * width, *channels), units.dtype)
         band = max(1, _PIXELS // width)
-        for first, high in self.iter_bands(lambda i, j: window[:, i:j], height, width, band):
-            out[:, first : first + high.shape[1]] = high
+        for first, high in self.iter_bands(lambda i, j: window[i:j], units, height, width, band):
+            out[first : first + len(high)] = high
         return out
 
     def _ready(self) -> SRResNet:
@@ -169,15 +200,12 @@ class Runner:
 
     @torch.inference_mode()
     def _compute(
-        self, window: NDArray[np.float32], network: SRResNet, precision: torch.dtype
-    ) -> NDArray[np.float32] | None:
-        low = torch.from_numpy(window)[None].to(self.device, precision)
+        self, window: Array, units: Units, network: SRResNet, precision: torch.dtype
+    ) -> Array | None:
+        low = units.to_unit(self._link.send(window)).to(self.device, precision)
         with exact_float32(self.device):
             high: Tensor = network(low.contiguous(memory_format=torch.channels_last))
-        if not bool(torch.isfinite(high).all()):
-            return None
-        result: NDArray[np.float32] = high[0].float().cpu().numpy()
-        return result
+        return self._fetched(high, units)()
 
 
 def _program(network: SRResNet, precision: torch.dtype) -> Program:

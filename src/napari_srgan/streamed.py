@@ -38,11 +38,15 @@ def _iter_strip(plane: Plane, strip: Span, runner: Runner, band: int) -> Iterato
     columns = scaled(strip, scale)
     rows_done = 0
     stream = runner.iter_bands(
-        lambda start, stop: plane.read((start, stop), (left, right)), height, right - left, band
+        lambda start, stop: plane.read((start, stop), (left, right)),
+        plane.units,
+        height,
+        right - left,
+        band,
     )
     for first, high in stream:
-        last = first + high.shape[1]
-        plane.write(high[:, :, strip.crop_slice(scale)], (first, last), columns)
+        last = first + len(high)
+        plane.write(high[:, strip.crop_slice(scale)], (first, last), columns)
         if last // scale > rows_done:
             yield (last // scale - rows_done) * strip.length
             rows_done = last // scale

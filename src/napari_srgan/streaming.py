@@ -9,198 +9,88 @@ height, each a few rows behind the layer before it, and only on rows inside the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from napari_srgan.models.bfloat16 import in_bfloat16
-from napari_srgan.models.layers import (
-    Cast,
-    Convolution,
-    Enlarge,
-    Join,
-    Layer,
-    NotStreamableError,
-    Shuffle,
-    Sum,
-    read_layers,
-    sources_of,
-)
+from napari_srgan.models.layers import Cast, Convolution, Enlarge, Join, Layer, Shuffle, Sum
+from napari_srgan.program import Place, Program
 
-# Values as large as the largest that are about while a layer works: what it takes and gives, and
-# the copies that libraries make. Measured with oneDNN: 5.9.
-_WORK = 6
+# Even steps from which on a recording pays: it costs about as much as computing a few bands does.
+_WORTH_RECORDING = 16
 
-__all__ = ["NotStreamableError", "Program", "RowStream"]
-
-
-@dataclass(frozen=True)
-class _Place:
-    """What one value is: how it lies to the input, and what a stream of it has to keep.
-
-    Attributes
-    ----------
-    scale : int
-        Rows to an input row.
-    lag : int
-        Rows that it is behind the input.
-    kept : int
-        Rows before its newest band that layers read again.
-    channels, dtype
-        Of its pixels.
-    """
-
-    scale: int
-    lag: int
-    kept: int
-    channels: int
-    dtype: torch.dtype
-
-    def bytes_per_column(self, rows: int) -> int:
-        """Return the bytes of some of its rows, for a column of the input."""
-        return rows * self.scale * self.channels * self.dtype.itemsize
-
-
-@dataclass(frozen=True)
-class Program:
-    """A network's layers and, for each value, what a stream of them has to keep.
-
-    Attributes
-    ----------
-    layers : tuple of Layer
-        In the order they are computed.
-    places : tuple of _Place
-        Of the input, then of each layer's value.
-    """
-
-    layers: tuple[Layer, ...]
-    places: tuple[_Place, ...]
-
-    @classmethod
-    def of(cls, network: nn.Module, precision: torch.dtype = torch.float32) -> Program:
-        """Return the program of a float32 network in an arithmetic, on the device of its weights.
-
-        Raises
-        ------
-        NotStreamableError
-            If the network has a layer that needs more than a few rows.
-        """
-        layers = read_layers(network)
-        first = next((c for c in _convolutions(layers) if c.source == 0), None)
-        if first is None:
-            raise NotStreamableError("The network has no convolution of its input.")
-        if precision == torch.bfloat16:
-            layers = in_bfloat16(layers)
-        places = [_Place(1, 0, 0, first.weight.shape[1] * first.groups, first.weight.dtype)]
-        kept = [0] * (len(layers) + 1)
-        for layer in layers:
-            sources = sources_of(layer)
-            place = _place_of(layer, [places[source] for source in sources])
-            for source in sources:
-                kept[source] = max(kept[source], _needed(layer, places[source].lag, place.lag))
-            places.append(place)
-        return cls(
-            layers,
-            tuple(replace(place, kept=rows) for place, rows in zip(places, kept, strict=True)),
-        )
-
-    def placed(self, pixels: NDArray[np.float32]) -> Tensor:
-        """Return pixels ``(c, h, w)`` as the network takes them, ``(1, c, h, w)``."""
-        like = next(_convolutions(self.layers)).weight
-        rows = torch.from_numpy(pixels)[None].to(like.device, like.dtype)
-        return rows.contiguous(memory_format=torch.channels_last)
-
-    def memory(self, width: int, band: int) -> int:
-        """Return about how many bytes a stream of this width takes, a band at work included."""
-        held = sum(p.bytes_per_column(p.kept + band * p.scale) for p in self.places if p.kept)
-        working = max(place.bytes_per_column(band * place.scale) for place in self.places)
-        return width * (held + _WORK * working)
-
-
-def _place_of(layer: Layer, sources: list[_Place]) -> _Place:
-    """Return what a layer's value is, of which nothing is kept yet."""
-    first, *others = sources
-    lag = max(source.lag for source in sources)
-    if any(source.scale != first.scale for source in others):
-        raise NotStreamableError("The network puts images of different sizes together.")
-    if isinstance(layer, Convolution):
-        channels, dtype = int(layer.weight.shape[0]), layer.weight.dtype
-        return _Place(first.scale, lag + layer.reach[0], 0, channels, dtype)
-    if isinstance(layer, (Shuffle, Enlarge)):
-        shuffled = layer.factor**2 if isinstance(layer, Shuffle) else 1
-        return replace(
-            first,
-            scale=first.scale * layer.factor,
-            lag=lag * layer.factor,
-            channels=first.channels // shuffled,
-        )
-    if isinstance(layer, Cast):
-        return replace(first, dtype=layer.dtype)
-    if isinstance(layer, Join):
-        return replace(first, lag=lag, channels=sum(source.channels for source in sources))
-    dtype = first.dtype
-    for source in others:
-        dtype = torch.promote_types(dtype, source.dtype)
-    return replace(first, lag=lag, dtype=dtype)
-
-
-def _convolutions(layers: tuple[Layer, ...]) -> Iterator[Convolution]:
-    return (layer for layer in layers if isinstance(layer, Convolution))
-
-
-def _needed(layer: Layer, source_lag: int, lag: int) -> int:
-    """Return how many rows before its newest band a layer reads of a value."""
-    if isinstance(layer, Convolution):
-        return 2 * layer.reach[0]
-    return lag - source_lag if isinstance(layer, (Sum, Join)) else 0
+Work: TypeAlias = Callable[[], None]
 
 
 class _Value:
-    """The rows of one value that are at hand: the newest band, and those kept before it."""
+    """The rows of one value that are at hand: the newest band, and those kept before it.
+
+    Attributes
+    ----------
+    start, stop : int
+        The newest band's rows, of those inside the image.
+    """
 
     def __init__(
-        self, place: _Place, band: int, height: int, width: int, device: torch.device
+        self, place: Place, band: int, height: int, width: int, device: torch.device
     ) -> None:
         self._place, self._height = place, height * place.scale
         self._new = band * place.scale
-        self._first = 0  # row of the image that what is held begins with
+        self.start = self.stop = self._step = 0
         self._held: Tensor | None = None
         if place.kept:
             shape = (1, place.channels, place.kept + self._new, width * place.scale)
             held = torch.zeros(shape, dtype=place.dtype, device=device)
             self._held = held.contiguous(memory_format=torch.channels_last)
 
-    def begin(self, step: int) -> tuple[int, int]:
-        """Make room for the rows of a step; return which they are, of those inside the image."""
+    def begin(self, step: int) -> None:
+        """Turn to the band of a step."""
+        self._step = step
+        self.start, self.stop = self._band_of(step)
+
+    def is_whole(self, step: int) -> bool:
+        """Whether all rows of a step's band are inside the image."""
+        start, stop = self._band_of(step)
+        return stop - start == self._new
+
+    def _band_of(self, step: int) -> tuple[int, int]:
         first = step * self._new - self._place.lag
-        start, stop = max(0, first), min(self._height, first + self._new)
-        if self._place.kept and self._held is not None:
-            self._first = first - self._place.kept
-            if step > 0:
-                self._move_up(self._held)
-            if stop - start < self._new:
-                self._held[:, :, self._place.kept :].zero_()
-        return start, stop
+        return max(0, first), min(self._height, first + self._new)
+
+    @property
+    def _first(self) -> int:
+        """Row of the image that what is held begins with."""
+        if not self._place.kept:
+            return self.start
+        return self._step * self._new - self._place.lag - self._place.kept
+
+    def make_room(self) -> None:
+        """Move up what is kept, for the band to be put below it."""
+        if self._held is None or not self._place.kept:
+            return
+        if self._step > 0:
+            self._move_up(self._held)
+        if self.stop - self.start < self._new:
+            self._held[:, :, self._place.kept :].zero_()
 
     def _move_up(self, held: Tensor) -> None:
         for at in range(0, self._place.kept, self._new):  # piecewise: the two must not overlap
             until = min(at + self._new, self._place.kept)
             held[:, :, at:until] = held[:, :, at + self._new : until + self._new]
 
-    def room(self, start: int, stop: int) -> Tensor | None:
-        """Return where rows can be written; None where none are kept."""
-        return self.rows(start, stop) if self._place.kept else None
+    def room(self) -> Tensor | None:
+        """Return where the band can be written; None where no rows are kept."""
+        return self.rows(self.start, self.stop) if self._place.kept else None
 
-    def put(self, rows: Tensor, start: int) -> None:
-        """Take rows that were not written into their room."""
-        if self._place.kept:
-            self.rows(start, start + rows.shape[2]).copy_(rows)
+    def put(self, band: Tensor) -> None:
+        """Take a band that was not written into its room."""
+        room = self.room()
+        if room is None:
+            self._held = band
         else:
-            self._held, self._first = rows, start
+            room.copy_(band)
 
     def rows(self, start: int, stop: int) -> Tensor:
         """Return rows of the image, a view; those beyond its borders are zero."""
@@ -220,20 +110,35 @@ class RowStream:
         Of the image, in input pixels.
     band : int
         Input rows of a step, 1 or more. It changes speed and memory, and no value.
+    record : callable, optional
+        Given the work of a band, returns what does it again, without doing it. Most steps do the
+        same work in the same places, which a device may have recorded at less cost than each of
+        its parts.
     """
 
-    def __init__(self, program: Program, height: int, width: int, band: int) -> None:
-        self._layers = program.layers
-        device = next(_convolutions(program.layers)).weight.device
-        self._input, *self._values = (
-            _Value(place, band, height, width, device) for place in program.places
-        )
-        last = program.places[-1]
+    def __init__(
+        self,
+        program: Program,
+        height: int,
+        width: int,
+        band: int,
+        record: Callable[[Work], Work] | None = None,
+    ) -> None:
+        self._layers, self._record = program.layers, record
+        places, device = program.places, program.device
+        self._values = [_Value(place, band, height, width, device) for place in places]
+        last = places[-1]
         self.steps = -(-(height * last.scale + last.lag) // (band * last.scale))
+        even = [step for step in range(1, self.steps) if self._is_even(step)]
+        # The first of them is computed: libraries choose their algorithms. The next is recorded.
+        worth_it = len(even) >= _WORTH_RECORDING and places[0].kept
+        self._recorded = frozenset(even[1:] if worth_it else ())
 
     @torch.inference_mode()
     def iter_rows(self, read: Callable[[int, int], Tensor]) -> Iterator[tuple[int, Tensor]]:
         """Yield what becomes known of the output: its first row, and rows ``(1, c, n, width)``.
+
+        The rows may be overwritten when the next ones are asked for.
 
         Parameters
         ----------
@@ -241,21 +146,36 @@ class RowStream:
             ``read(start, stop)`` returns rows ``(1, channels, n, width)`` of the input, on the
             network's device. It is called for all of them, in order.
         """
-        values = [self._input, *self._values]
+        low, high = self._values[0], self._values[-1]
+        again: Work | None = None
         for step in range(self.steps):
-            start, stop = self._input.begin(step)
-            if start < stop:
-                self._input.put(read(start, stop), start)
-            for layer, value in zip(self._layers, self._values, strict=True):
-                start, stop = value.begin(step)
-                if start < stop:
-                    _compute(layer, values, value, start, stop)
-            if start < stop:
-                yield start, value.rows(start, stop)
+            for value in self._values:
+                value.begin(step)
+            low.make_room()
+            if low.start < low.stop:
+                low.put(read(low.start, low.stop))
+            if self._record is not None and step in self._recorded:
+                again = again or self._record(self._compute_band)
+                again()
+            else:
+                self._compute_band()
+            if high.start < high.stop:
+                yield high.start, high.rows(high.start, high.stop)
+
+    def _compute_band(self) -> None:
+        for layer, value in zip(self._layers, self._values[1:], strict=True):
+            value.make_room()
+            if value.start < value.stop:
+                _compute(layer, self._values, value)
+
+    def _is_even(self, step: int) -> bool:
+        """Whether a step does what all such steps do: no border is near any layer."""
+        return all(value.is_whole(step) for value in self._values)
 
 
-def _compute(layer: Layer, values: list[_Value], value: _Value, start: int, stop: int) -> None:
-    """Compute rows of a layer's value from the values before it."""
+def _compute(layer: Layer, values: list[_Value], value: _Value) -> None:
+    """Compute a band of a layer's value from the values before it."""
+    start, stop = value.start, value.stop
     if isinstance(layer, Convolution):
         reach, beside = layer.reach
         seen = values[layer.source].rows(start - reach, stop + reach)
@@ -267,41 +187,40 @@ def _compute(layer: Layer, values: list[_Value], value: _Value, start: int, stop
                 padding=(0, beside),
                 dilation=layer.dilation,
                 groups=layer.groups,
-            ),
-            start,
+            )
         )
     elif isinstance(layer, Shuffle):
         factor = layer.factor
-        rows = values[layer.source].rows(start // factor, stop // factor)
-        value.put(F.pixel_shuffle(rows, factor), start)
+        value.put(
+            F.pixel_shuffle(values[layer.source].rows(start // factor, stop // factor), factor)
+        )
     elif isinstance(layer, Enlarge):
-        _enlarge(values[layer.source], value, layer.factor, start, stop)
+        _enlarge(values[layer.source], value, layer.factor)
     elif isinstance(layer, Join):
-        parts = [values[source].rows(start, stop) for source in layer.sources]
-        _join(parts, value, start, stop)
+        _join([values[source].rows(start, stop) for source in layer.sources], value)
     elif isinstance(layer, Cast):
-        value.put(values[layer.source].rows(start, stop).to(layer.dtype), start)
+        value.put(values[layer.source].rows(start, stop).to(layer.dtype))
     elif isinstance(layer, Sum):
         first, second = (values[source].rows(start, stop) for source in layer.sources)
-        _written(torch.add(first, second, out=value.room(start, stop)), value, start)
+        _written(torch.add(first, second, out=value.room()), value)
     elif layer.slope is not None:
-        rows, room = values[layer.source].rows(start, stop), value.room(start, stop)
-        _written(_leaky_relu(rows, layer.slope, room), value, start)
+        rows = values[layer.source].rows(start, stop)
+        _written(_leaky_relu(rows, layer.slope, value.room()), value)
     else:
-        value.put(layer.function(values[layer.source].rows(start, stop)), start)
+        value.put(layer.function(values[layer.source].rows(start, stop)))
 
 
-def _enlarge(source: _Value, value: _Value, factor: int, start: int, stop: int) -> None:
-    first = start // factor
-    rows = source.rows(first, -(-stop // factor))
+def _enlarge(source: _Value, value: _Value, factor: int) -> None:
+    first = value.start // factor
+    rows = source.rows(first, -(-value.stop // factor))
     rows = rows.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
-    value.put(rows[:, :, start - factor * first : stop - factor * first], start)
+    value.put(rows[:, :, value.start - factor * first : value.stop - factor * first])
 
 
-def _join(parts: list[Tensor], value: _Value, start: int, stop: int) -> None:
-    room = value.room(start, stop)
+def _join(parts: list[Tensor], value: _Value) -> None:
+    room = value.room()
     if room is None:
-        value.put(torch.cat([part.to(parts[0].dtype) for part in parts], 1), start)
+        value.put(torch.cat([part.to(parts[0].dtype) for part in parts], 1))
         return
     channel = 0
     for part in parts:
@@ -316,7 +235,7 @@ def _leaky_relu(rows: Tensor, slope: float, room: Tensor | None) -> Tensor:
     return written
 
 
-def _written(rows: Tensor, value: _Value, start: int) -> None:
+def _written(band: Tensor, value: _Value) -> None:
     """Hand over what was computed, unless it was written into its room already."""
-    if value.room(start, start + rows.shape[2]) is None:
-        value.put(rows, start)
+    if value.room() is None:
+        value.put(band)

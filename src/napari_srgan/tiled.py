@@ -6,12 +6,10 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from napari_srgan.devices import is_out_of_memory, release_memory
-from napari_srgan.images import Layout
+from napari_srgan.images import Array, Layout
 from napari_srgan.planes import Plane, scaled
 from napari_srgan.planning import SMALLEST_TILE, Bands, Tiles
 from napari_srgan.runner import Runner
@@ -95,16 +93,16 @@ def iter_tiled(plane: Plane, ladder: Ladder) -> Iterator[tuple[int, str]]:
             yield 0, ladder.step_down(tile)
             continue
         rows, columns, scale = tile.rows, tile.columns, plane.scale
-        kept = high[:, rows.crop_slice(scale), columns.crop_slice(scale)]
+        kept = high[rows.crop_slice(scale), columns.crop_slice(scale)]
         plane.write(kept, scaled(rows, scale), scaled(columns, scale))
         yield tile.pixels, ""
 
 
-def _try_tile(plane: Plane, tile: Tile, runner: Runner) -> NDArray[np.float32] | None:
+def _try_tile(plane: Plane, tile: Tile, runner: Runner) -> Array | None:
     """Return a tile's upscaled window, or None where there was no memory for it."""
     window = plane.read(tile.rows.read, tile.columns.read)
     try:
-        return runner(window)
+        return runner(window, plane.units)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from napari_srgan.checkpoints import Model
 from napari_srgan.devices import available_devices, half_precision
+from napari_srgan.images import Array, ValueRange
 from napari_srgan.runner import Runner, inference_network
+from napari_srgan.units import Units
 
 LEVELS = 255  # differences are told in the steps of an 8-bit image
 BAND = 8  # rows: a few bands to a picture
@@ -127,14 +128,13 @@ def verify(model: Model, device: torch.device, precision: torch.dtype) -> Outcom
         raise ValueError(f"The model {model.name} has no self-test.")
     network = inference_network(model, colour=model.network.channels != 1)
     runner = Runner(network, device, precision)
-    window = test.low.astype(np.float32)
-    window /= LEVELS
+    wanted = LEVELS * _as_pixels(test.upscaled)
     try:
-        results = np.stack(list(_iter_results(runner, window)))
+        results = np.stack(list(_iter_results(runner, _as_pixels(test.low))))
     except FloatingPointError:
         return Outcome(model.name, device, precision, math.inf, math.inf)
-    off = LEVELS * np.abs(results - test.upscaled)
-    mean = off.mean(axis=(1, 2, 3)).max()
+    off = np.abs(results - wanted).reshape(len(results), -1)
+    mean = off.mean(axis=1).max()
     return Outcome(model.name, device, precision, float(off.max()), float(mean))
 
 
@@ -152,17 +152,24 @@ def iter_verify(model: Model) -> Iterator[Outcome]:
                 yield Outcome(model.name, device, precision, math.inf, math.inf, trouble)
 
 
-def _iter_results(runner: Runner, window: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """Yield the upscaled window, by each way that images go."""
-    whole = runner(window)
+def _iter_results(runner: Runner, low: Array) -> Iterator[Array]:
+    """Yield upscaled pixels, neither rounded nor bounded, by each way that images go."""
+    window = low.astype(np.float32)
+    units = Units(ValueRange(0, LEVELS, -math.inf, math.inf), window.dtype)
+    whole = runner(window, units)
     yield whole
     if runner.program is None:
         return
     banded = np.full_like(whole, np.inf)
-    _, height, width = window.shape
-    for first, rows in runner.iter_bands(lambda i, j: window[:, i:j], height, width, BAND):
-        banded[:, first : first + rows.shape[1]] = rows
+    height, width = window.shape[:2]
+    for first, rows in runner.iter_bands(lambda i, j: window[i:j], units, height, width, BAND):
+        banded[first : first + len(rows)] = rows
     yield banded
+
+
+def _as_pixels(planes: Array) -> Array:
+    """Return planes ``(c, h, w)`` as pixels: ``(h, w)`` if c is 1, else ``(h, w, c)``."""
+    return planes[0] if len(planes) == 1 else np.moveaxis(planes, 0, -1)
 
 
 def precision_name(precision: torch.dtype) -> str:
