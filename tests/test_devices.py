@@ -6,9 +6,11 @@ from napari_srgan import devices
 from napari_srgan.devices import (
     available_devices,
     choose_device,
+    choose_devices,
     choose_precision,
     cuda_hint,
     describe_device,
+    device_choices,
     exact_float32,
     free_memory,
     half_precision,
@@ -44,6 +46,18 @@ def test_auto_is_a_card_before_the_cpu(two_cards):
     assert choose_device("cuda") == CARD
     assert choose_device("cuda:1") == torch.device("cuda:1")
     assert choose_device("cpu") == CPU
+
+
+def test_all_cards_are_those_there_are(two_cards):
+    assert choose_devices("cuda:all") == [torch.device("cuda:0"), torch.device("cuda:1")]
+    assert choose_devices("cuda") == [CARD]
+    assert device_choices() == ["cuda:0", "cuda:1", "cpu", "cuda:all"]
+
+
+def test_all_cards_are_not_offered_where_there_are_not_two(only_the_cpu):
+    assert device_choices() == ["cpu"]
+    with pytest.raises(ValueError, match="'cuda:all' is not available here; choose auto or cpu"):
+        choose_devices("cuda:all")
 
 
 def test_auto_is_an_apple_gpu_before_the_cpu(apple):

@@ -468,7 +468,7 @@ def test_whatever_fits_is_found_and_nothing_is_lost(random_model, limit, tile, s
 
 def test_a_card_without_memory_hands_over_to_the_cpu_and_says_so(random_model, tried, monkeypatch):
     expected, _ = run(IMAGE, random_model(), tile=WHOLE)
-    monkeypatch.setattr(inference, "choose_device", lambda name: CARD)
+    monkeypatch.setattr(inference, "choose_devices", lambda name: [CARD])
     windows = tried(lambda device, size, count: device == "cuda" and count > 3)
 
     result, progress = run(IMAGE, random_model(), tile=33)
@@ -494,7 +494,7 @@ def test_a_card_that_cannot_even_hold_the_network_hands_over_to_the_cpu(random_m
         return place(runner, precision)
 
     expected, _ = run(IMAGE, random_model(), tile=WHOLE)
-    monkeypatch.setattr(inference, "choose_device", lambda name: CARD)
+    monkeypatch.setattr(inference, "choose_devices", lambda name: [CARD])
     monkeypatch.setattr(Runner, "_place", full)
 
     result, progress = run(IMAGE, random_model(), tile=16)

@@ -229,7 +229,7 @@ def test_devices_are_described_and_automatic_is_first():
 
 
 def test_devices_that_cannot_be_listed_are_a_reason(monkeypatch):
-    monkeypatch.setattr(_jobs, "available_devices", raising(RuntimeError("driver mismatch")))
+    monkeypatch.setattr(_jobs, "device_choices", raising(RuntimeError("driver mismatch")))
 
     assert find_devices() == Failed("driver mismatch")
 

@@ -27,8 +27,9 @@ FOLDERS = {
 LEVELS = {
     3: "_widget _controls _estimates _threads _preferences _commands _reader _sample_data cli api",
     2: "_jobs _trials _requests _layers _texts library volumes batch checkup",
-    1: "inference streamed tiled planes planning program runner streaming cuda_graphs transfers "
-    "units verification first_use checkpoints self_test weight_files store downloads devices",
+    1: "inference streamed tiled planes planning program runner spread streaming cuda_graphs "
+    "transfers units verification first_use checkpoints self_test weight_files store downloads "
+    "devices",
     0: "models images tiling steps files registry weights",
 }
 LEVEL_OF = {room: level for level, rooms in LEVELS.items() for room in rooms.split()}

@@ -78,13 +78,13 @@ def test_the_reader_is_asked_about_every_suffix_that_it_reads(contributions):
 
 
 def test_the_devices_to_prefer_are_devices(contributions):
-    from napari_srgan.devices import choose_device
+    from napari_srgan.devices import choose_devices
 
     (page,) = contributions["configurations"].values()
     properties = page["properties"]
     for name in properties["device"]["enum"]:
         try:
-            choose_device(name)
+            choose_devices(name)
         except ValueError as error:
             assert "not available here" in str(error)  # noqa: PT017  # it is a device, elsewhere
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from napari_srgan import inference, planning, streaming
 from napari_srgan.devices import available_devices
 from napari_srgan.inference import Settings, iter_upscale_array, upscale_array
+from napari_srgan.program import Program
 from napari_srgan.runner import Runner
 from napari_srgan.transfers import Link
 
@@ -159,16 +161,22 @@ def test_a_card_without_memory_for_bands_goes_on_with_tiles_and_then_the_cpu(
 ) -> None:
     image, model = noise((2, 37, 29, 3)), random_model()
     expected = upscale_array(image, model, settings=WHOLE)
-    place = Runner._place
+    place, on = Runner._place, Program.on
 
     def full(runner, precision):
         if runner.device == CARD:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return place(runner, precision)
 
+    def full_as_well(program, device):
+        if device == CARD:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return on(program, device)
+
     monkeypatch.setattr(planning, "free_memory", lambda device: 2**34)
-    monkeypatch.setattr(inference, "choose_device", lambda name: CARD)
+    monkeypatch.setattr(inference, "choose_devices", lambda name: [CARD])
     monkeypatch.setattr(Runner, "_place", full)
+    monkeypatch.setattr(Program, "on", full_as_well)
     progress = list(iter_upscale_array(image, model, settings=EXACT))
     found = upscale_array(image, model, settings=EXACT)
 
@@ -211,6 +219,87 @@ def test_a_result_that_is_not_finite_is_an_error(random_model) -> None:
         model.network.tail.last.weight.fill_(float("inf"))
     with pytest.raises(FloatingPointError, match="not finite"):
         upscale_array(noise((41, 29)), model, settings=EXACT)
+
+
+# Several devices
+
+
+@pytest.fixture
+def two_devices(monkeypatch):
+    """Have the CPU stand in for two cards; return the set of the threads that compute."""
+    threads, compute = set(), Runner.iter_bands
+
+    def iter_bands(runner, *args):
+        threads.add(threading.get_ident())
+        yield from compute(runner, *args)
+
+    monkeypatch.setattr(Runner, "iter_bands", iter_bands)
+    monkeypatch.setattr(inference, "choose_devices", lambda name: 2 * [torch.device("cpu")])
+    return threads
+
+
+@pytest.mark.parametrize("tile", ["auto", 16])
+@pytest.mark.parametrize("shape", [(5, 23, 37), (4, 19, 23, 4), (23, 200, 3), (23, 201, 4)])
+@pytest.mark.parametrize("dtype", ["u1", "f4"])
+def test_two_devices_give_what_one_gives(random_model, monkeypatch, shape, dtype, tile) -> None:
+    image, model = noise(shape, dtype), random_model()
+    chosen = Settings(device="cpu", precision="float32", tile=tile)
+    one = upscale_array(image, model, settings=chosen)
+    monkeypatch.setattr(inference, "choose_devices", lambda name: 2 * [torch.device("cpu")])
+
+    steps = list(iter_upscale_array(image, model, settings=chosen))
+    two = upscale_array(image, model, settings=chosen)
+
+    assert difference(two, one) <= (1 if dtype == "u1" else 1e-4)
+    done = [step.done for step in steps]
+    assert done == sorted(done)
+    assert done[-1] == steps[-1].total
+
+
+def test_two_devices_work_on_planes_and_on_columns_of_one(random_model, two_devices) -> None:
+    for image in (noise((20, 23, 37)), noise((23, 200))):
+        two_devices.clear()
+        upscale_array(image, random_model(), rgb=False, settings=EXACT)
+        assert len(two_devices) == 2
+
+
+def test_one_device_is_enough_for_a_small_image(random_model, two_devices) -> None:
+    upscale_array(noise((23, 150)), random_model(), settings=EXACT)
+
+    assert len(two_devices) == 1
+
+
+def test_planes_that_share_chunks_of_a_file_are_written_by_one_device_at_a_time(
+    random_model, two_devices, tmp_path
+) -> None:
+    zarr = pytest.importorskip("zarr")
+    image, model = noise((8, 17, 19)), random_model()
+    out = zarr.create_array(tmp_path / "out.zarr", shape=(8, 68, 76), chunks=(8, 68, 76),
+                            dtype="u1")  # fmt: skip
+
+    upscale_array(image, model, settings=EXACT, out=out)
+
+    expected = upscale_array(image, model, settings=WHOLE)
+    assert difference(zarr.open_array(tmp_path / "out.zarr")[:], expected) <= 1
+
+
+def test_closing_the_run_stops_both_devices(random_model, two_devices, bands) -> None:
+    steps = iter_upscale_array(noise((9, 50, 40)), random_model(), settings=EXACT)
+    next(steps)
+    steps.close()
+
+    assert sum(rows for _, rows in bands) < 3 * 4 * 50
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("upscale")]
+
+
+def test_what_goes_wrong_on_one_device_ends_the_run(random_model, monkeypatch) -> None:
+    def fail(*_):
+        raise RuntimeError("CUDA error: device-side assert")
+
+    monkeypatch.setattr(inference, "choose_devices", lambda name: 2 * [torch.device("cpu")])
+    monkeypatch.setattr(streaming, "_compute", fail)
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        upscale_array(noise((5, 37, 29)), random_model(), settings=EXACT)
 
 
 # A result of one's own

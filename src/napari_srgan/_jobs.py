@@ -13,7 +13,7 @@ from napari_srgan import __version__
 from napari_srgan._requests import Choices, Failed, Source, Stopped
 from napari_srgan._texts import shape_text, time_text
 from napari_srgan._trials import Needs, refuse_too_large, runner_for
-from napari_srgan.devices import available_devices, choose_device, cuda_hint, describe_device
+from napari_srgan.devices import choose_devices, cuda_hint, describe_device, device_choices
 from napari_srgan.images import Array, Normalize, value_range
 from napari_srgan.inference import Progress, iter_upscale_array
 from napari_srgan.library import invents_texture, load_model
@@ -43,8 +43,10 @@ class Devices:
 def find_devices() -> Devices | Failed:
     """Return the devices that torch can use here."""
     try:
-        names = available_devices()
-        descriptions = {name: describe_device(choose_device(name)) for name in names}
+        names = device_choices()
+        descriptions = {
+            name: "; ".join(map(describe_device, choose_devices(name))) for name in names
+        }
         descriptions["auto"] = descriptions[names[0]]
         choices = ("automatic", "auto"), *((name, name) for name in names)
         return Devices(choices, descriptions, cuda_hint())

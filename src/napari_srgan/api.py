@@ -47,7 +47,8 @@ def upscale(
         Whether the last axis holds colours. Left out, an axis of 3 or 4 after two others does; a
         layer knows.
     device : str
-        ``auto`` (CUDA, then MPS, then CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        ``auto`` (CUDA, then MPS, then CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``cuda:all``
+        spreads planes, and columns of large ones, over all cards.
     precision : str
         ``auto`` (16-bit arithmetic for 8-bit images where the device has it, else float32),
         ``float32``, ``float16``, ``bfloat16``.

@@ -37,7 +37,7 @@ def upscale(
         Path, typer.Option("--output", "-o", help="A folder; or a file, for a single input.")
     ],
     model: Annotated[str, typer.Option(help="A name (see: models) or a file.")] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, cuda:all, mps.")] = "auto",
     tile: Annotated[str, typer.Option(help="Edge in pixels, or auto. Changes no pixel.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32, float16, bfloat16.")] = "auto",
     normalize: Annotated[

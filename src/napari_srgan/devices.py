@@ -29,6 +29,8 @@ PRECISIONS = {
     "bfloat16": torch.bfloat16,
 }
 
+ALL_CARDS = "cuda:all"
+
 
 def available_devices() -> list[str]:
     """Return the devices that torch can use here, fastest first: CUDA cards, MPS, CPU."""
@@ -36,6 +38,28 @@ def available_devices() -> list[str]:
     if torch.backends.mps.is_available():
         names.append("mps")
     return [*names, "cpu"]
+
+
+def device_choices() -> list[str]:
+    """Return what :func:`choose_devices` takes here, but for ``auto``."""
+    names = available_devices()
+    return [*names, ALL_CARDS] if len(_cards()) > 1 else names
+
+
+def choose_devices(name: str = "auto") -> list[torch.device]:
+    """Return the devices of a name: all cards for ``cuda:all``, else the one it names.
+
+    Raises
+    ------
+    ValueError
+        If torch cannot use it here.
+    """
+    cards = _cards()
+    return cards if name == ALL_CARDS and cards else [choose_device(name)]
+
+
+def _cards() -> list[torch.device]:
+    return [torch.device(name) for name in available_devices() if name.startswith("cuda")]
 
 
 def choose_device(name: str = "auto") -> torch.device:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import math
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from napari_srgan.checkpoints import Model
-from napari_srgan.devices import choose_device, choose_precision, release_memory
+from napari_srgan.devices import (
+    choose_devices,
+    choose_precision,
+    exact_float32,
+    release_memory,
+)
 from napari_srgan.first_use import first_use_note
 from napari_srgan.images import (
     Array,
@@ -23,12 +34,14 @@ from napari_srgan.images import (
     value_range,
 )
 from napari_srgan.planes import Plane
-from napari_srgan.planning import Bands, Tiles, check_tile
+from napari_srgan.planning import Bands, Tiles, check_tile, halo_of
 from napari_srgan.runner import Runner, inference_network
+from napari_srgan.spread import iter_spread
 from napari_srgan.steps import finish
 from napari_srgan.store import cache_folder
 from napari_srgan.streamed import NoMemoryForBandsError, iter_streamed
 from napari_srgan.tiled import Ladder, iter_tiled
+from napari_srgan.tiling import Span, spans
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +55,9 @@ class Progress:
     Attributes
     ----------
     done, total : int
-        Input pixels, over all planes.
+        Input pixels, over all planes; what several devices compute twice counts twice.
     device : str
-        Where the last tile was computed.
+        Where the last band or tile was computed.
     note : str
         What the user should know: that memory ran out and what was done about it, or that the
         device computes something else than it should. Mostly empty.
@@ -63,7 +76,7 @@ class Settings:
     Attributes
     ----------
     device, precision : str
-        See :func:`napari_srgan.devices.choose_device` and ``choose_precision``.
+        See :func:`napari_srgan.devices.choose_devices` and ``choose_precision``.
     tile : int or str
         Edge of a tile in input pixels, or ``auto``.
     nan : {"error", "fill"}
@@ -81,13 +94,13 @@ class Settings:
 
 
 def set_up(layout: Layout, model: Model, settings: Settings) -> Runner:
-    """Return what runs a model on images of this layout.
+    """Return what runs a model on images of this layout, on the first of its devices.
 
     Nothing is placed on the device yet. Errors are those of :func:`napari_srgan.upscale` that do
     not depend on the pixels.
     """
     network = inference_network(model, colour=layout.channels > 0)
-    device = choose_device(settings.device)
+    device, *_ = choose_devices(settings.device)
     precision = choose_precision(settings.precision, device, layout.dtype)
     check_tile(settings.tile)
     return Runner(network, device, precision)
@@ -129,22 +142,68 @@ def iter_upscale_array(
     fill = must_fill(image, layout, settings.nan)
     if not isinstance(normalize, ValueRange):
         normalize = value_range(image, layout, normalize)
-    tiles = Tiles.of(settings.tile, runner)
-    bands = Bands.of(layout, runner) if settings.tile == "auto" else None
-    ladder = Ladder(runner, tiles, bands)
+    devices = choose_devices(settings.device)
+    parts = _parts(layout, len(devices), halo_of(runner.network))
+    widest = replace(layout, width=max(_width(part) for part in parts))
+    ladders = [_ladder(runner.elsewhere(device), widest, settings.tile) for device in devices]
+    total = layout.planes * layout.height * sum(map(_width, parts))
     done = 0
+    run = _Run(image, out, layout, normalize, model.scale, fill)
+    jobs = itertools.product(layout.indices(), parts)
+    workers = [partial(run.iter_part, ladder=ladder) for ladder in ladders]
     try:
-        if note := first_use_note(model, runner.device, runner.precision, cache_folder()):
-            yield Progress(0, layout.pixels, str(runner.device), note)
-        for index in layout.indices():
-            pixels = fill_not_finite(image[index]) if fill else image[index]
-            plane = Plane(pixels, _Part(out, index), layout, normalize, model.scale)
-            for pixels, note in _iter_plane(plane, ladder):
+        for device in devices:
+            if note := first_use_note(model, device, runner.precision, cache_folder()):
+                yield Progress(0, total, str(device), note)
+        # Threads that enter and leave it at different times would undo it for each other.
+        with exact_float32(devices[0]) if len(devices) > 1 else nullcontext():
+            for pixels, device, note in iter_spread(jobs, workers):
                 done += pixels
-                yield Progress(done, layout.pixels, str(ladder.runner.device), note)
+                yield Progress(done, total, str(device), note)
     finally:
-        release_memory(runner.device)
+        for ladder in ladders:
+            release_memory(ladder.runner.device)
     return out
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What is done to every plane of an image."""
+
+    image: Array
+    out: Any
+    layout: Layout
+    values: ValueRange
+    scale: int
+    fill: bool
+    writing: Lock = field(default_factory=Lock)
+
+    def iter_part(
+        self, part: tuple[tuple[int, ...], Span], ladder: Ladder
+    ) -> Iterator[tuple[int, torch.device, str]]:
+        """Upscale columns of a plane, yielding pixels done, where, and what one should know."""
+        index, columns = part
+        pixels = fill_not_finite(self.image[index]) if self.fill else self.image[index]
+        target = _Part(self.out, index, self.writing)
+        plane = Plane(pixels, target, self.layout, self.values, self.scale, columns)
+        for done, note in _iter_plane(plane, ladder):
+            yield done, ladder.runner.device, note
+
+
+def _width(columns: Span) -> int:
+    start, stop = columns.read
+    return stop - start
+
+
+def _parts(layout: Layout, count: int, halo: int) -> list[Span]:
+    """Return the columns that planes are cut into for so many devices to have work, if worth it."""
+    parts = min(math.ceil(count / layout.planes), max(1, layout.width // (8 * halo)))
+    return spans(layout.width, math.ceil(layout.width / parts), halo)
+
+
+def _ladder(runner: Runner, layout: Layout, tile: int | str) -> Ladder:
+    bands = Bands.of(layout, runner) if tile == "auto" else None
+    return Ladder(runner, Tiles.of(tile, runner), bands)
 
 
 def _iter_plane(plane: Plane, ladder: Ladder) -> Iterator[tuple[int, str]]:
@@ -189,9 +248,11 @@ class _Part:
 
     whole: Any
     index: tuple[int, ...]
+    writing: Lock  # planes may share a chunk of a file
 
     def __setitem__(self, place: tuple[slice, slice], pixels: Array) -> None:
-        self.whole[(*self.index, *place)] = pixels
+        with self.writing:
+            self.whole[(*self.index, *place)] = pixels
 
 
 def must_fill(image: Array, layout: Layout, nan: NotFinite) -> bool:

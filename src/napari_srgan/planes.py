@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ _ALPHA_HALO = 3  # input pixels that bicubic interpolation reaches over, and one
 
 
 class Plane:
-    """A plane ``(h, w[, c])`` of pixels and the part of the result that is made of it.
+    """Columns of a plane ``(h, w[, c])`` of pixels, and the part of the result that is theirs.
+
+    It is read and written as if there were no other columns than those it reads.
 
     Parameters
     ----------
@@ -29,38 +32,55 @@ class Plane:
         What the network sees as 0 and as 1.
     scale : int
         Upscaling factor.
+    columns : Span
+        Those that are written, and those that they depend on, which are read.
 
     Attributes
     ----------
+    layout : Layout
+        Of what is read.
     units : Units
         What the pixels are to the network.
     """
 
     def __init__(
-        self, pixels: Array, out: Any, layout: Layout, values: ValueRange, scale: int
+        self,
+        pixels: Array,
+        out: Any,
+        layout: Layout,
+        values: ValueRange,
+        scale: int,
+        columns: Span,
     ) -> None:
-        self.layout, self.scale = layout, scale
+        left, right = columns.read
+        self.layout, self.scale = replace(layout, width=right - left), scale
         self.units = Units(values, layout.dtype)
-        self._out = out
+        self._out, self._columns = out, columns
         opaque = layout.channels != 4
         self._colours = pixels if opaque else fill_transparent(pixels)
         self._alpha = None if opaque else pixels[..., 3]
 
     def read(self, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
         """Return the colours, or grey values, of a window: ``(rows, columns[, 3])``."""
-        return self._colours[slice(*rows), slice(*columns)]
+        left, _ = self._columns.read
+        return self._colours[slice(*rows), left + columns[0] : left + columns[1]]
 
     def write(self, high: Array, rows: tuple[int, int], columns: tuple[int, int]) -> None:
         """Write upscaled colours, or grey values, to where they belong, with their alpha.
 
-        Rows and columns are the result's.
+        Rows and columns are the result's; those that are not to be written are left out.
         """
-        target = slice(*rows), slice(*columns)
-        if self._alpha is None:
-            self._out[target] = high
-        else:
-            alpha = self._alpha_of(self._alpha, rows, columns)
-            self._out[target] = np.concatenate([high, alpha[..., np.newaxis]], axis=-1)
+        left, _ = self._columns.read
+        start, stop = (self.scale * left + column for column in columns)
+        first, last = scaled(self._columns, self.scale)
+        first, last = max(start, first), min(stop, last)
+        if first >= last:
+            return
+        kept = high[:, first - start : last - start]
+        if self._alpha is not None:
+            alpha = self._alpha_of(self._alpha, rows, (first, last))
+            kept = np.concatenate([kept, alpha[..., np.newaxis]], axis=-1)
+        self._out[slice(*rows), first:last] = kept
 
     def _alpha_of(self, alpha: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
         """Return upscaled alpha, of these rows and columns of the result."""

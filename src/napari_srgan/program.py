@@ -18,6 +18,7 @@ from napari_srgan.models.layers import (
     NotStreamableError,
     Shuffle,
     Sum,
+    moved,
     read_layers,
     sources_of,
 )
@@ -73,19 +74,33 @@ class Program:
 
     @classmethod
     def of(cls, network: nn.Module, precision: torch.dtype = torch.float32) -> Program:
-        """Return the program of a float32 network in an arithmetic, on the device of its weights.
+        """Return the program of a float32 network in an arithmetic.
 
         Raises
         ------
         NotStreamableError
             If the network has a layer that needs more than a few rows.
         """
-        layers = read_layers(network)
+        return cls.of_layers(read_layers(network), precision)
+
+    @classmethod
+    def of_layers(
+        cls, layers: tuple[Layer, ...], precision: torch.dtype = torch.float32
+    ) -> Program:
+        """Return the program of a network's float32 layers in an arithmetic.
+
+        Raises
+        ------
+        NotStreamableError
+            If they do not begin with convolutions, or put different sizes together.
+        """
+        if precision == torch.bfloat16:
+            layers = in_bfloat16(layers)
+        elif precision != torch.float32:
+            layers = tuple(moved(layer, precision) for layer in layers)
         first = next((c for c in _convolutions(layers) if c.source == 0), None)
         if first is None:
             raise NotStreamableError("The network has no convolution of its input.")
-        if precision == torch.bfloat16:
-            layers = in_bfloat16(layers)
         places = [Place(1, 0, 0, first.weight.shape[1] * first.groups, first.weight.dtype)]
         kept = [0] * (len(layers) + 1)
         for layer in layers:
@@ -98,6 +113,10 @@ class Program:
             layers,
             tuple(replace(place, kept=rows) for place, rows in zip(places, kept, strict=True)),
         )
+
+    def on(self, device: torch.device) -> Program:
+        """Return the same on a device."""
+        return replace(self, layers=tuple(moved(layer, device) for layer in self.layers))
 
     @property
     def device(self) -> torch.device:

@@ -16,6 +16,7 @@ from napari_srgan.cuda_graphs import recorded
 from napari_srgan.devices import exact_float32
 from napari_srgan.images import Array
 from napari_srgan.models.fold import folded, single_channel, with_unit_output
+from napari_srgan.models.layers import Layer, read_layers
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.program import NotStreamableError, Program
 from napari_srgan.streaming import RowStream
@@ -67,14 +68,25 @@ class Runner:
         self._placed: SRResNet | None = None
         self._placed_program: Program | None = None
 
+    def elsewhere(self, device: torch.device) -> Runner:
+        """Return a runner of the same on another device. The network is read once for all."""
+        runner = Runner(self.network, device, self.precision)
+        if self.program is not None:
+            runner.program, runner._layers = self.program, self._layers
+        return runner
+
     @cached_property
     def program(self) -> Program | None:
-        """How the network is streamed; None where it cannot be."""
+        """How the network is streamed, on the CPU; None where it cannot be."""
         try:
-            return _program(self.network, self.precision)
+            return Program.of_layers(self._layers, self.precision)
         except NotStreamableError as error:
             log.info("tiles, for the network cannot be streamed: %s", error)
             return None
+
+    @cached_property
+    def _layers(self) -> tuple[Layer, ...]:
+        return read_layers(self.network)
 
     def __call__(self, window: Array, units: Units) -> Array:
         """Return a window ``(h, w)`` or ``(h, w, c)`` of pixels upscaled, alone.
@@ -119,12 +131,13 @@ class Runner:
             If the result is not finite in float32 either.
         """
         if self._placed_program is None:
-            self._placed_program = _program(self._ready(), self.precision)
+            program = self.program or Program.of_layers(self._layers, self.precision)
+            self._placed_program = program.on(self.device)
         program = self._placed_program
         finite = yield from self._iter_bands(program, read, units, height, width, band)
         if not finite and self.precision != torch.float32:
             log.info("a band was not finite in %s: begun again in float32", self.precision)
-            program = _program(self._place(torch.float32), torch.float32)
+            program = Program.of_layers(self._layers).on(self.device)
             finite = yield from self._iter_bands(program, read, units, height, width, band)
         if not finite:
             raise FloatingPointError(_NOT_FINITE)
@@ -191,10 +204,7 @@ class Runner:
         return self._placed
 
     def _place(self, precision: torch.dtype) -> SRResNet:
-        # A program in bfloat16 is made of float32 weights.
-        streamed = precision == torch.bfloat16 and self.program is not None
-        placed = copy.deepcopy(self.network)
-        placed.to(self.device, torch.float32 if streamed else precision)
+        placed = copy.deepcopy(self.network).to(self.device, precision)
         placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
         return placed
 
@@ -206,9 +216,3 @@ class Runner:
         with exact_float32(self.device):
             high: Tensor = network(low.contiguous(memory_format=torch.channels_last))
         return self._fetched(high, units)()
-
-
-def _program(network: SRResNet, precision: torch.dtype) -> Program:
-    if precision == torch.float16:
-        return Program.of(copy.deepcopy(network).half())
-    return Program.of(network, precision)

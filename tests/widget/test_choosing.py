@@ -101,8 +101,8 @@ class TestDevices:
         self, alone, settled, messages, monkeypatch, qtbot
     ):
         present = ["cuda:0", "cpu"]
-        monkeypatch.setattr(_jobs, "available_devices", lambda: list(present))
-        monkeypatch.setattr(_jobs, "choose_device", lambda name: name)
+        monkeypatch.setattr(_jobs, "device_choices", lambda: list(present))
+        monkeypatch.setattr(_jobs, "choose_devices", lambda name: [name])
         monkeypatch.setattr(_jobs, "describe_device", lambda name: f"{name}, 5.0 GiB free")
         _viewer, widget = alone(GREY)
         widget.device.value = "cuda:0"

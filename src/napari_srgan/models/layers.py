@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import torch
@@ -104,6 +105,17 @@ Layer: TypeAlias = Convolution | Pointwise | Sum | Shuffle | Enlarge | Join | Ca
 def sources_of(layer: Layer) -> tuple[int, ...]:
     """Return the values that a layer takes."""
     return layer.sources if isinstance(layer, (Sum, Join)) else (layer.source,)
+
+
+def moved(layer: Layer, to: torch.device | torch.dtype) -> Layer:
+    """Return a layer whose weights are on a device, or in a floating type."""
+    if isinstance(layer, Convolution):
+        bias = None if layer.bias is None else layer.bias.detach().to(to)
+        weight = layer.weight.detach().to(to).contiguous(memory_format=torch.channels_last)
+        return replace(layer, weight=weight, bias=bias)
+    if isinstance(layer, Pointwise) and isinstance(layer.function, nn.Module):
+        return replace(layer, function=copy.deepcopy(layer.function).to(to))
+    return layer
 
 
 _POINTWISE = (
