@@ -13,10 +13,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import card
 import machine
 import memory_limit
 import scaling
 import startup
+import torch
 import upscaling
 from comparison import figures, report
 from engines import not_installed
@@ -25,7 +27,7 @@ from workers import WorkerError
 
 from napari_srgan.library import DEFAULT_MODEL
 
-PARTS = ("comparison", "scaling", "startup", "memory_limit", "training_step")
+PARTS = ("comparison", "scaling", "startup", "memory_limit", "card", "training_step")
 # Wider than the largest tile with its halo, and whole within the memory of a laptop.
 SIZE = (480, 600)
 ROUNDS = 2
@@ -85,9 +87,20 @@ def _measure(part: str, options: argparse.Namespace) -> Any:
         waits = startup.measure()
         print(startup.report(waits))
         return [dataclasses.asdict(wait) for wait in waits]
+    if part == "card":
+        return _measure_card(options.model)
     limited = memory_limit.measure()
     print(memory_limit.report(limited))
     return limited if isinstance(limited, str) else dataclasses.asdict(limited)
+
+
+def _measure_card(weights: str) -> Any:
+    if not torch.cuda.is_available():
+        print("There is no CUDA card here.")
+        return "no card"
+    ways = card.measure(weights, torch.device("cuda:0"))
+    print(card.report(ways))
+    return [dataclasses.asdict(way) for way in ways]
 
 
 def _plot(found: dict[str, Any], path: Path) -> None:

@@ -19,6 +19,7 @@ def describe() -> dict[str, Any]:
         "processor": processor(),
         "vector_instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        "card": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": platform.platform(),
         "python": platform.python_version(),

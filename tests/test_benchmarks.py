@@ -201,6 +201,26 @@ def test_what_is_computed_is_counted_as_it_is_computed(benchmark_module, random_
     assert 2 * h * w * count == counted.get_total_flops()
 
 
+DEVICES = ["cpu", pytest.param("cuda:0", marks=pytest.mark.gpu)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_device_is_measured_in_every_way_that_suits_it(benchmark_module, weights, device):
+    card = benchmark_module("card")
+    ways = card.measure(weights, torch.device(device), (72, 40), bands=(4, 30), runs=1)
+
+    names = [way.name for way in ways if way.precision == "float32"]
+    assert names[0] == "image to image"
+    assert [name for name in names if name.endswith(("4 rows", "30 rows", "whole"))] == [
+        "on the device, bands of 4 rows",
+        "on the device, bands of 30 rows",
+        "on the device, whole",
+    ]
+    assert sum(name.endswith("recorded") for name in names) == (2 if device != "cpu" else 0)
+    assert all(way.seconds > 0 < way.share < 1 for way in ways)
+    assert card.report(ways, (72, 40)).count("\n") == len(ways) + 1
+
+
 @on_linux
 def test_a_peak_is_seen_after_it_has_passed_and_then_forgotten(benchmark_module):
     memory = benchmark_module("memory")
