@@ -18,11 +18,12 @@ from torch import Tensor
 from napari_srgan import streaming
 from napari_srgan.cuda_graphs import recorded
 from napari_srgan.devices import exact_float32, half_precision
-from napari_srgan.inference import Settings, upscale_array
+from napari_srgan.inference import upscale_array
 from napari_srgan.library import load_model
 from napari_srgan.models.cost import multiply_adds
 from napari_srgan.program import Program
 from napari_srgan.runner import inference_network
+from napari_srgan.settings import Settings
 from napari_srgan.streaming import RowStream
 
 SIZE = (540, 960)  # of the image; the result is 4K

@@ -23,10 +23,11 @@ from workers import Array, Load, Upscale
 
 from napari_srgan.devices import half_precision
 from napari_srgan.images import ValueRange
-from napari_srgan.inference import Settings, upscale_array
+from napari_srgan.inference import upscale_array
 from napari_srgan.library import load_model
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.runner import Runner, inference_network
+from napari_srgan.settings import Settings
 from napari_srgan.units import Units
 
 CPU = torch.device("cpu")

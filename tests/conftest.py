@@ -166,10 +166,10 @@ def own_model(
     tmp_path: Path, random_network: Callable[..., SRResNet], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., str]:
     """Return a maker of small models that can be chosen by name until the test ends."""
-    from napari_srgan import library
+    from napari_srgan import catalogue, library
     from napari_srgan.checkpoints import save_checkpoint
 
-    monkeypatch.setattr(library, "_remembered", {})
+    monkeypatch.setattr(catalogue, "_remembered", {})
 
     def make(name: str = "tiny", *, invents: bool = False, **sizes: Any) -> str:
         path = tmp_path / f"{name}.safetensors"

@@ -11,7 +11,7 @@ from PIL import Image as Photograph
 
 import napari_srgan as ns
 from napari_srgan.api import provenance
-from napari_srgan.inference import Settings
+from napari_srgan.settings import Settings
 
 FAST = {"device": "cpu", "precision": "float32"}
 

@@ -8,8 +8,9 @@ import pytest
 from napari_srgan.batch import Task, iter_task, plan_tasks
 from napari_srgan.checkpoints import Model
 from napari_srgan.files import Picture, read_picture, write_picture
-from napari_srgan.inference import Settings, upscale_array
+from napari_srgan.inference import upscale_array
 from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.settings import Settings
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from napari_srgan import _estimates
 from napari_srgan._estimates import Estimates
 from napari_srgan._requests import Choices, Failed, Source
 from napari_srgan._trials import Needs, Trial
-from napari_srgan.inference import Settings
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.runner import Runner
+from napari_srgan.settings import Settings
 
 CPU = torch.device("cpu")
 

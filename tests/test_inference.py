@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from napari_srgan import inference, planning
 from napari_srgan.devices import available_devices
 from napari_srgan.images import ValueRange, layout_of, value_range
-from napari_srgan.inference import Settings, iter_upscale_array, upscale_array
+from napari_srgan.inference import iter_upscale_array, upscale_array
 from napari_srgan.planes import upscaled_alpha
 from napari_srgan.runner import Runner
 from napari_srgan.self_test import make_self_test
+from napari_srgan.settings import Settings
 
 DTYPES = ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", ">u2", ">f4"]
 SIDES = st.sampled_from([1, 2, 3, 5, 7, 11, 13, 24, 25, 29, 37])

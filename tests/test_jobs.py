@@ -11,8 +11,9 @@ from dask import delayed
 from napari_srgan import _jobs, devices, inference, tiled
 from napari_srgan._jobs import Devices, Done, find_devices, iter_job
 from napari_srgan._requests import Choices, Failed, Source, Stopped
-from napari_srgan.inference import Settings, upscale_array
+from napari_srgan.inference import upscale_array
 from napari_srgan.library import load_model
+from napari_srgan.settings import Settings
 
 IMAGE = np.random.default_rng(0).integers(0, 4096, (3, 40, 52), dtype=np.uint16)
 

@@ -25,12 +25,13 @@ FOLDERS = {
 
 # Every room and its level. A new one is not imported from anywhere until it stands here.
 LEVELS = {
-    3: "_widget _controls _estimates _threads _preferences _commands _reader _sample_data cli api",
-    2: "_jobs _trials _requests _layers _texts library volumes batch checkup",
+    3: "_widget _controls _estimates _background _threads _preferences _commands _reader "
+    "_sample_data cli api",
+    2: "_jobs _trials _requests _layers _texts catalogue library volumes batch checkup",
     1: "inference streamed tiled planes planning program runner spread streaming cuda_graphs "
     "transfers units verification first_use checkpoints self_test weight_files store downloads "
     "devices",
-    0: "models images tiling steps files registry weights",
+    0: "models images tiling steps settings files registry weights",
 }
 LEVEL_OF = {room: level for level, rooms in LEVELS.items() for room in rooms.split()}
 # Beside the levels: it uses those below 3, and nobody uses it.
@@ -269,6 +270,14 @@ def test_importing_the_package_loads_nothing_heavy():
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert "napari_srgan" in loaded
     assert loaded & (HEAVY | BINDINGS) == set()
+
+
+def test_the_widget_opens_without_torch():
+    code = "import sys, napari_srgan._widget; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.split() == ["False"]
 
 
 def test_importing_the_package_takes_milliseconds():

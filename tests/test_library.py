@@ -3,21 +3,15 @@ import shutil
 
 import pytest
 
-from napari_srgan import library
+from napari_srgan import catalogue, library
+from napari_srgan.catalogue import DEFAULT_MODEL, invents_texture, list_models, purpose_of
 from napari_srgan.checkpoints import CheckpointError, save_checkpoint
-from napari_srgan.library import (
-    DEFAULT_MODEL,
-    invents_texture,
-    list_models,
-    load_model,
-    purpose_of,
-    remember,
-)
+from napari_srgan.library import load_model, remember
 
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered(monkeypatch):
-    monkeypatch.setattr(library, "_remembered", {})
+    monkeypatch.setattr(catalogue, "_remembered", {})
     library._load_unchanged.cache_clear()
 
 

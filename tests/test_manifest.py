@@ -90,7 +90,7 @@ def test_the_devices_to_prefer_are_devices(contributions):
 
 
 def test_the_preferred_model_is_one_that_ships(contributions):
-    from napari_srgan.library import DEFAULT_MODEL
+    from napari_srgan.catalogue import DEFAULT_MODEL
     from napari_srgan.store import registry
 
     (page,) = contributions["configurations"].values()

@@ -6,9 +6,9 @@ import pytest
 from napari.settings import get_plugin_settings
 
 from napari_srgan._preferences import PLUGIN, preferred_cache, preferred_choices
+from napari_srgan.catalogue import DEFAULT_MODEL
 from napari_srgan.images import parse_normalize
-from napari_srgan.inference import Settings
-from napari_srgan.library import DEFAULT_MODEL
+from napari_srgan.settings import Settings
 
 
 @pytest.fixture

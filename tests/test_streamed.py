@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from napari_srgan import inference, planning, streaming
 from napari_srgan.devices import available_devices
-from napari_srgan.inference import Settings, iter_upscale_array, upscale_array
+from napari_srgan.inference import iter_upscale_array, upscale_array
 from napari_srgan.program import Program
 from napari_srgan.runner import Runner
+from napari_srgan.settings import Settings
 from napari_srgan.transfers import Link
 
 EXACT = Settings(device="cpu", precision="float32")

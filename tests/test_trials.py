@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from napari_srgan import _trials, devices
+from napari_srgan import devices
 from napari_srgan._requests import Choices, Failed, Source
 from napari_srgan._trials import Needs, Trial, refuse_too_large, runner_for, try_out
-from napari_srgan.inference import Settings
 from napari_srgan.library import load_model
 from napari_srgan.planning import Tiles
+from napari_srgan.settings import Settings
 
 UINT8 = np.dtype(np.uint8)
 
@@ -112,5 +112,5 @@ def test_a_run_that_does_not_fit_is_refused_with_what_to_do(monkeypatch, needs):
         refuse_too_large(source(900, 950), needs())
 
 
-def test_free_memory_is_the_computers():
-    assert 2**20 < _trials.free_memory() < 2**50
+def test_free_memory_is_the_computers(needs):
+    assert 2**20 < needs().free_memory() < 2**50

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from napari_srgan import volumes
 from napari_srgan.images import layout_of
-from napari_srgan.inference import Settings, upscale_array
+from napari_srgan.inference import upscale_array
 from napari_srgan.runner import Runner
+from napari_srgan.settings import Settings
 from napari_srgan.volumes import upscale_lazily
 
 EXACT = Settings(device="cpu", precision="float32")

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 from measured import Document, agree
 
 from napari_srgan.checkpoints import Model, load_checkpoint
-from napari_srgan.inference import Settings, upscale_array
+from napari_srgan.inference import upscale_array
 from napari_srgan.models.cost import multiply_adds
 from napari_srgan.registry import parse_registry
+from napari_srgan.settings import Settings
 from napari_srgan.steps import finish
 from napari_srgan.training.evaluation import DECIMALS, Results, as_table, iter_evaluate
 from napari_srgan.training.measures import FURTHER, column_of

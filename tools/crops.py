@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from skimage import data
 
-from napari_srgan.inference import Settings, upscale_array
+from napari_srgan.inference import upscale_array
 from napari_srgan.library import load_model
 from napari_srgan.registry import bundled_folder, registry
+from napari_srgan.settings import Settings
 from napari_srgan.training.bicubic import SCALE, Pixels, shrink
 from napari_srgan.training.drawing import enlarge
 from napari_srgan.training.figures import Example, choose_box, draw_figure

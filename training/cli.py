@@ -184,8 +184,9 @@ def evaluate(
 
     from tqdm import tqdm
 
-    from napari_srgan.inference import Settings, upscale_array
+    from napari_srgan.inference import upscale_array
     from napari_srgan.library import load_model
+    from napari_srgan.settings import Settings
     from napari_srgan.training.evaluation import as_table, iter_evaluate, write_csv, write_json
     from napari_srgan.training.learned import load_lpips
     from napari_srgan.training.measures import FURTHER

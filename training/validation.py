@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from napari_srgan.checkpoints import Model
-from napari_srgan.inference import Settings, upscale_array
+from napari_srgan.inference import upscale_array
 from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.settings import Settings
 from napari_srgan.training.bicubic import Pixels
 from napari_srgan.training.measures import FURTHER, Outcome
 from napari_srgan.training.metrics import score

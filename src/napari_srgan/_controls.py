@@ -21,8 +21,8 @@ from qtpy.QtWidgets import QComboBox, QSizePolicy
 from superqt import QCollapsible
 
 from napari_srgan._requests import Choices
-from napari_srgan.inference import Settings
-from napari_srgan.library import DEFAULT_MODEL, list_models
+from napari_srgan.catalogue import DEFAULT_MODEL, list_models
+from napari_srgan.settings import Settings
 
 ALL_PLANES = "all planes"
 CURRENT_PLANE = "current plane"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from napari_srgan._background import try_out
 from napari_srgan._requests import Choices, Failed, Source
 from napari_srgan._threads import in_background
-from napari_srgan._trials import Trial, try_out
+
+if TYPE_CHECKING:
+    from napari_srgan._trials import Trial
 
 
 class Estimates:
@@ -23,7 +26,7 @@ class Estimates:
 
     def forget_failures(self) -> None:
         """Try again, when asked, what has failed: a network or a file may be back."""
-        self._known = {key: it for key, it in self._known.items() if isinstance(it, Trial)}
+        self._known = {key: it for key, it in self._known.items() if not isinstance(it, Failed)}
 
     def ask(self, choices: Choices, source: Source, known: Callable[[], None]) -> None:
         """Try a choice out and call ``known``; nothing where another trial is still running."""

@@ -4,40 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator
 from threading import Event
 from typing import Any
 
-from napari_srgan import __version__
-from napari_srgan._requests import Choices, Failed, Source, Stopped
-from napari_srgan._texts import shape_text, time_text
+from napari_srgan._requests import Choices, Devices, Done, Failed, Source, Stopped
 from napari_srgan._trials import Needs, refuse_too_large, runner_for
 from napari_srgan.devices import choose_devices, cuda_hint, describe_device, device_choices
 from napari_srgan.images import Array, Normalize, value_range
-from napari_srgan.inference import Progress, iter_upscale_array
-from napari_srgan.library import invents_texture, load_model
+from napari_srgan.inference import iter_upscale_array
+from napari_srgan.library import load_model
+from napari_srgan.settings import Progress
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Devices:
-    """The devices of this computer, ``auto`` first.
-
-    Attributes
-    ----------
-    choices : tuple of (label, name)
-        What is chosen from.
-    descriptions : mapping of str to str
-        For each name, the device and its free memory.
-    hint : str or None
-        What would make a better one usable.
-    """
-
-    choices: tuple[tuple[str, str], ...]
-    descriptions: Mapping[str, str]
-    hint: str | None
 
 
 def find_devices() -> Devices | Failed:
@@ -53,42 +32,6 @@ def find_devices() -> Devices | Failed:
     except Exception as error:
         log.exception("the devices could not be listed")
         return Failed.because(error)
-
-
-@dataclass(frozen=True)
-class Done:
-    """A result, and what the notice and the new layer's metadata say of it."""
-
-    pixels: Array
-    scale: int
-    source: Source
-    choices: Choices
-    device: str
-    seconds: float
-    notes: tuple[str, ...]
-
-    def summary(self) -> str:
-        """Return what was made, where and how fast."""
-        layout = self.source.layout
-        return (
-            f"{shape_text(layout)} → {shape_text(layout, self.scale)} pixels in "
-            f"{time_text(self.seconds)} on {self.device} with {self.choices.model}."
-        )
-
-    def provenance(self) -> dict[str, Any]:
-        """Return what the new layer should remember of how it was made."""
-        return {
-            "model": self.choices.model,
-            "scale": self.scale,
-            "invents_texture": invents_texture(self.choices.model),
-            "plane": self.source.plane,
-            "device": self.device,
-            "precision": self.choices.settings.precision,
-            "normalize": self.choices.normalize,
-            "nan": self.choices.settings.nan,
-            "notes": list(self.notes),
-            "version": __version__,
-        }
 
 
 def iter_job(

@@ -7,7 +7,7 @@ from pathlib import Path
 from napari.settings import get_plugin_settings
 
 from napari_srgan._requests import Choices
-from napari_srgan.inference import Settings
+from napari_srgan.settings import Settings
 
 PLUGIN = "napari-srgan"
 

@@ -1,15 +1,19 @@
-"""What the widget asks of a thread: the pixels, the choices, and the answers that are no result."""
+"""What the widget asks of a thread, the pixels and the choices, and what it is answered."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_srgan import __version__
+from napari_srgan._texts import shape_text, time_text
+from napari_srgan.catalogue import invents_texture
 from napari_srgan.images import Array, Layout, Normalize, layout_of
-from napari_srgan.inference import Settings
+from napari_srgan.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -77,3 +81,58 @@ class Source:
         if self.plane is None:
             return np.asarray(self.pixels)
         return np.asarray(self.pixels[self.plane]).reshape(self.layout.shape())
+
+
+@dataclass(frozen=True)
+class Devices:
+    """The devices of this computer, ``auto`` first.
+
+    Attributes
+    ----------
+    choices : tuple of (label, name)
+        What is chosen from.
+    descriptions : mapping of str to str
+        For each name, the device and its free memory.
+    hint : str or None
+        What would make a better one usable.
+    """
+
+    choices: tuple[tuple[str, str], ...]
+    descriptions: Mapping[str, str]
+    hint: str | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A result, and what the notice and the new layer's metadata say of it."""
+
+    pixels: Array
+    scale: int
+    source: Source
+    choices: Choices
+    device: str
+    seconds: float
+    notes: tuple[str, ...]
+
+    def summary(self) -> str:
+        """Return what was made, where and how fast."""
+        layout = self.source.layout
+        return (
+            f"{shape_text(layout)} → {shape_text(layout, self.scale)} pixels in "
+            f"{time_text(self.seconds)} on {self.device} with {self.choices.model}."
+        )
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what the new layer should remember of how it was made."""
+        return {
+            "model": self.choices.model,
+            "scale": self.scale,
+            "invents_texture": invents_texture(self.choices.model),
+            "plane": self.source.plane,
+            "device": self.device,
+            "precision": self.choices.settings.precision,
+            "normalize": self.choices.normalize,
+            "nan": self.choices.settings.nan,
+            "notes": list(self.notes),
+            "version": __version__,
+        }

@@ -56,6 +56,10 @@ class Needs:
         """Upscaling factor."""
         return self.runner.network.scale
 
+    def free_memory(self) -> int:
+        """Return how many bytes of the computer's memory are free."""
+        return devices.free_memory(devices.choose_device("cpu"))
+
     def memory(self, source: Source) -> int:
         """Return about how many bytes of the computer's memory an image takes."""
         layout = source.layout
@@ -94,11 +98,6 @@ def try_out(choices: Choices, colour: bool, dtype: np.dtype[Any]) -> Trial | Fai
         return Failed.because(error)
 
 
-def free_memory() -> int:
-    """Return how many bytes of the computer's memory are free."""
-    return devices.free_memory(devices.choose_device("cpu"))
-
-
 def refuse_too_large(source: Source, needs: Needs) -> None:
     """Refuse a run that would not fit: a computer that runs out of memory ends napari itself.
 
@@ -107,7 +106,7 @@ def refuse_too_large(source: Source, needs: Needs) -> None:
     MemoryError
         If more is needed than is free.
     """
-    memory, free = needs.memory(source), free_memory()
+    memory, free = needs.memory(source), needs.free_memory()
     if memory > free:
         raise MemoryError(
             f"Upscaling this takes about {size_text(memory)} of memory; only {size_text(free)} are "

@@ -12,16 +12,15 @@ from magicgui.widgets import ComboBox, Container, Label, ProgressBar, PushButton
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
 
-from napari_srgan import _controls, _jobs, _texts
+from napari_srgan import _background, _controls, _texts
 from napari_srgan._estimates import Estimates
 from napari_srgan._layers import full_resolution, plane_index, upscaled_layer
 from napari_srgan._preferences import preferred_cache, preferred_choices
-from napari_srgan._requests import Choices, Failed, Source, Stopped
+from napari_srgan._requests import Choices, Devices, Done, Failed, Source, Stopped
 from napari_srgan._threads import in_background
-from napari_srgan._trials import free_memory
+from napari_srgan.catalogue import invents_texture, purpose_of
 from napari_srgan.images import parse_normalize
-from napari_srgan.inference import Progress, Settings
-from napari_srgan.library import invents_texture, purpose_of
+from napari_srgan.settings import Progress, Settings
 
 if TYPE_CHECKING:
     import napari.layers
@@ -79,7 +78,7 @@ class Upscale(Container[Widget]):
         self._run: _Run | None = None
         self._estimates = Estimates()
         self._advanced = _controls.Advanced(preferred.settings)
-        self._devices = _jobs.Devices((), {}, None)
+        self._devices = Devices((), {}, None)
         self._device_choices = [("automatic", "auto")]
         if preferred.settings.device != "auto":
             self._device_choices.append((preferred.settings.device,) * 2)
@@ -91,7 +90,7 @@ class Upscale(Container[Widget]):
         self.caution.value = CAUTION
         self._connect()
         _open.add(self)
-        in_background(_jobs.find_devices, self._show_devices)
+        in_background(_background.find_devices, self._show_devices)
         self._update()
 
     @property
@@ -203,15 +202,16 @@ class Upscale(Container[Widget]):
             return f"{_texts.shape_text(layout)} pixels\nestimating …"
         if isinstance(trial, Failed):
             return trial.reason
-        memory, free = trial.needs.memory(source), free_memory()
-        return _texts.run_text(layout, trial.needs.scale, memory, free, trial.seconds(source))
+        needs = trial.needs
+        memory, seconds = needs.memory(source), trial.seconds(source)
+        return _texts.run_text(layout, needs.scale, memory, needs.free_memory(), seconds)
 
-    def _show_devices(self, devices: _jobs.Devices | Failed) -> None:
+    def _show_devices(self, devices: Devices | Failed) -> None:
         if self not in _open:
             return
         if isinstance(devices, Failed):
             show_error(devices.reason)
-            devices = _jobs.Devices(tuple(self._device_choices), {}, None)
+            devices = Devices(tuple(self._device_choices), {}, None)
         self._devices = devices
         self._device_choices[:] = devices.choices
         self.reset_choices()
@@ -225,7 +225,7 @@ class Upscale(Container[Widget]):
             return
         self._run = _Run(self.layer.value, time.perf_counter(), Event())
         worker = create_worker(
-            _jobs.iter_job,
+            _background.iter_job,
             source,
             self._choices(),
             self._run.stop,
@@ -259,13 +259,13 @@ class Upscale(Container[Widget]):
         elapsed = time.perf_counter() - self._run.began
         self.left.value = _texts.left_text(progress.done, progress.total, elapsed)
 
-    def _finish(self, outcome: _jobs.Done | Failed | Stopped) -> None:
+    def _finish(self, outcome: Done | Failed | Stopped) -> None:
         run, self._run = self._run, None
         if self not in _open or run is None:
             return
         self._show_busy()
         self._choose()
-        in_background(_jobs.find_devices, self._show_devices)  # their free memory has changed
+        in_background(_background.find_devices, self._show_devices)  # their free memory has changed
         if isinstance(outcome, Failed):
             show_error(outcome.reason)
         elif isinstance(outcome, Stopped) or run.stop.is_set():

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_srgan import __version__
+from napari_srgan.catalogue import DEFAULT_MODEL, list_models
 from napari_srgan.checkpoints import Model
 from napari_srgan.images import Array, Normalize
-from napari_srgan.inference import NotFinite, Progress, Settings, iter_upscale_array
-from napari_srgan.library import DEFAULT_MODEL, list_models, load_model
+from napari_srgan.inference import iter_upscale_array
+from napari_srgan.library import load_model
+from napari_srgan.settings import NotFinite, Progress, Settings
 from napari_srgan.steps import finish
 
 if TYPE_CHECKING:

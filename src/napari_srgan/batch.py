@@ -10,7 +10,8 @@ from napari_srgan.checkpoints import Model
 from napari_srgan.files import IMAGE_SUFFIXES, read_picture, write_picture
 from napari_srgan.files.reading import images_in
 from napari_srgan.images import Normalize
-from napari_srgan.inference import Progress, Settings, iter_upscale_array
+from napari_srgan.inference import iter_upscale_array
+from napari_srgan.settings import Progress, Settings
 
 
 @dataclass(frozen=True)

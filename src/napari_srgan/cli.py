@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from napari_srgan.batch import Task
     from napari_srgan.checkpoints import Model
-    from napari_srgan.inference import Settings
+    from napari_srgan.settings import Settings
 
 app = typer.Typer(
     help="Upscale images ×4 with SRGAN, exactly tiled.",
@@ -53,9 +53,10 @@ def upscale(
     """
     with _told():
         from napari_srgan.batch import plan_tasks
+        from napari_srgan.catalogue import DEFAULT_MODEL
         from napari_srgan.images import parse_normalize
-        from napari_srgan.inference import Settings
-        from napari_srgan.library import DEFAULT_MODEL, load_model
+        from napari_srgan.library import load_model
+        from napari_srgan.settings import Settings
 
         tasks = plan_tasks(inputs, output, overwrite=overwrite)
         parse_normalize(normalize)

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ from napari_srgan.images import (
 from napari_srgan.planes import Plane
 from napari_srgan.planning import Bands, Tiles, check_tile, halo_of
 from napari_srgan.runner import Runner, inference_network
+from napari_srgan.settings import NotFinite, Progress, Settings
 from napari_srgan.spread import iter_spread
 from napari_srgan.steps import finish
 from napari_srgan.store import cache_folder
@@ -44,53 +45,6 @@ from napari_srgan.tiled import Ladder, iter_tiled
 from napari_srgan.tiling import Span, spans
 
 log = logging.getLogger(__name__)
-
-NotFinite = Literal["error", "fill"]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run has come.
-
-    Attributes
-    ----------
-    done, total : int
-        Input pixels, over all planes; what several devices compute twice counts twice.
-    device : str
-        Where the last band or tile was computed.
-    note : str
-        What the user should know: that memory ran out and what was done about it, or that the
-        device computes something else than it should. Mostly empty.
-    """
-
-    done: int
-    total: int
-    device: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a run goes about its work; none of it changes the result beyond rounding.
-
-    Attributes
-    ----------
-    device, precision : str
-        See :func:`napari_srgan.devices.choose_devices` and ``choose_precision``.
-    tile : int or str
-        Edge of a tile in input pixels, or ``auto``.
-    nan : {"error", "fill"}
-        What is done about values that are not finite.
-    """
-
-    device: str = "auto"
-    precision: str = "auto"
-    tile: int | str = "auto"
-    nan: NotFinite = "error"
-
-    def __post_init__(self) -> None:
-        if self.nan not in ("error", "fill"):
-            raise ValueError(f"nan must be 'error' or 'fill'; got {self.nan!r}.")
 
 
 def set_up(layout: Layout, model: Model, settings: Settings) -> Runner:

@@ -1,56 +1,15 @@
-"""Which models there are, and loading one by name, by path or from a dropped file."""
+"""Loading a model by name, by path or from a dropped file."""
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from napari_srgan.catalogue import add_own, list_models, own_file
 from napari_srgan.checkpoints import CHECKPOINT_SUFFIXES, Model, load_checkpoint
 from napari_srgan.store import entry, locate, registry
-
-DEFAULT_MODEL = "srresnet-x4"
-
-
-@dataclass(frozen=True)
-class _Own:
-    """A file that was added in this session, and what it said of itself."""
-
-    path: Path
-    invents: bool
-
-
-_remembered: dict[str, _Own] = {}
-
-
-def list_models() -> list[str]:
-    """Return the names of all models: those of the registry, then files added in this session."""
-    return [*(weights.name for weights in registry()), *_remembered]
-
-
-def purpose_of(name: str) -> str:
-    """Return one line on what a listed model is for.
-
-    Raises
-    ------
-    ValueError
-        If there is no such model.
-    """
-    if name in _remembered:
-        return f"Your own model, from {_remembered[name].path}."
-    return entry(name).purpose
-
-
-def invents_texture(name: str) -> bool:
-    """Return whether a listed model draws texture that is not in the image; nothing is loaded.
-
-    Raises
-    ------
-    ValueError
-        If there is no such model.
-    """
-    return _remembered[name].invents if name in _remembered else entry(name).invents
 
 
 def load_model(model: str | Path | Model, *, cache: Path | None = None) -> Model:
@@ -72,8 +31,8 @@ def load_model(model: str | Path | Model, *, cache: Path | None = None) -> Model
     """
     if isinstance(model, Model):
         return model
-    if isinstance(model, str) and model in _remembered:
-        return _load_file(_remembered[model].path, model)
+    if isinstance(model, str) and (own := own_file(model)) is not None:
+        return _load_file(own, model)
     if isinstance(model, str) and model in {weights.name for weights in registry()}:
         weights = entry(model)
         loaded = _load_file(locate(weights, cache=cache), weights.name)
@@ -100,15 +59,7 @@ def remember(path: Path) -> str:
     """
     path = path.absolute()
     model = _load_file(path, None)
-    for other, known in _remembered.items():
-        if known.path == path:
-            _remembered[other] = _Own(path, model.invents)
-            return other
-    unique, copies = model.name, 2
-    while unique in list_models():
-        unique, copies = f"{model.name} ({copies})", copies + 1
-    _remembered[unique] = _Own(path, model.invents)
-    return unique
+    return add_own(path, model.name, invents=model.invents)
 
 
 def _load_file(path: Path, name: str | None) -> Model:

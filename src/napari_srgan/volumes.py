@@ -25,9 +25,10 @@ from napari_srgan.images import (
     parse_normalize,
     value_range,
 )
-from napari_srgan.inference import Settings, must_fill, set_up, upscale_array
+from napari_srgan.inference import must_fill, set_up, upscale_array
 from napari_srgan.planes import upscaled_alpha
 from napari_srgan.planning import halo_of
+from napari_srgan.settings import Settings
 from napari_srgan.tiling import Tile, tiles
 
 WINDOW = 1024  # input pixels that a chunk of the result comes from at most, along each axis

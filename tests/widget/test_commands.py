@@ -5,7 +5,7 @@ import pytest
 from qtpy.QtWidgets import QLabel, QMenu
 
 import napari_srgan
-from napari_srgan import _commands, library, store
+from napari_srgan import _commands, catalogue, store
 from napari_srgan._commands import DOCK, fetch_weights, upscale_selected
 from napari_srgan._widget import Upscale
 from napari_srgan.registry import Weights
@@ -147,7 +147,7 @@ class TestUpscaleSelected:
 def test_a_model_file_dropped_on_the_window_can_be_chosen(docked, own_model, tmp_path, settled):
     viewer, widget = docked(STACK)
     own_model("dropped")
-    library._remembered.pop("dropped")
+    catalogue._remembered.pop("dropped")
     widget.reset_choices()
     assert "dropped" not in widget.model.choices
 

@@ -8,8 +8,9 @@ import torch
 from napari_srgan import _controls, inference, tiled
 from napari_srgan._layers import METADATA_KEY
 from napari_srgan._widget import refresh_models
-from napari_srgan.inference import Settings, upscale_array
+from napari_srgan.inference import upscale_array
 from napari_srgan.library import load_model
+from napari_srgan.settings import Settings
 
 GREY = np.random.default_rng(0).integers(0, 256, (60, 84), dtype=np.uint8)
 STACK = np.random.default_rng(1).integers(0, 4096, (5, 40, 52), dtype=np.uint16)
