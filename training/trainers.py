@@ -217,20 +217,24 @@ class SRGANTrainer:
             logits = self.discriminator(self._moved(upscaled))
         weight = self._phase.adversarial_weight
         loss = PerceptualLoss(content, adversarial_loss(logits.float()), weight)
-        total, measured = loss.total, {}
-        if self._phase.grid_weight:
-            grid = self._phase.grid_weight * grid_loss(upscaled, high, self.generator.scale)
-            total, measured = total + grid, {"grid": grid.detach()}
-        if self._phase.overshoot_weight:
-            overshoot = self._phase.overshoot_weight * overshoot_loss(upscaled, high)
-            total, measured = total + overshoot, {**measured, "overshoot": overshoot.detach()}
+        further = self._further_terms(upscaled, high)
+        total = sum(further.values(), start=loss.total)
         norm = _descend(self._optimiser, total, self.learning_rate())
         return {
             "content": content.detach(),
             "adversarial": weight * loss.adversarial.detach(),
             "gradient": norm,
-            **measured,
+            **{name: term.detach() for name, term in further.items()},
         }
+
+    def _further_terms(self, upscaled: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """Return what is added to eq. 3 by terms that have a weight; the paper has none."""
+        phase, terms = self._phase, {}
+        if phase.grid_weight:
+            terms["grid"] = phase.grid_weight * grid_loss(upscaled, high, self.generator.scale)
+        if phase.overshoot_weight:
+            terms["overshoot"] = phase.overshoot_weight * overshoot_loss(upscaled, high)
+        return terms
 
     def state(self) -> State:
         """Return everything an exact continuation needs."""

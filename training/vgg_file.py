@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from napari_srgan.downloads import is_web_page
 from napari_srgan.models.vgg import BLOCKS, VGG19Features
+from napari_srgan.weight_files import unpickle
 
 _CLASSIFIER = frozenset(f"classifier.{n}.{kind}" for n in (0, 3, 6) for kind in ("weight", "bias"))
 _LISTED = 3  # faults that an error message names
@@ -29,7 +29,7 @@ def read_vgg(path: Path, network: VGG19Features) -> dict[str, Tensor]:
     ValueError
         If the file is damaged, holds code, or is anything but VGG19's weights.
     """
-    content = _unpickle(path)
+    content = _content(path)
     state = content if isinstance(content, dict) else {}
     needed = list(network.state_dict())
     if faults := list(_faults(state, needed)):
@@ -41,7 +41,7 @@ def read_vgg(path: Path, network: VGG19Features) -> dict[str, Tensor]:
     return {key: state[key] for key in needed}
 
 
-def _unpickle(path: Path) -> object:
+def _content(path: Path) -> object:
     """Return what a PyTorch file holds, if that is tensors and plain values."""
     if not path.is_file():
         raise FileNotFoundError(f"No file of VGG19 weights at {path}.")
@@ -51,19 +51,7 @@ def _unpickle(path: Path) -> object:
                 f"{path} is a web page, not VGG19's weights: the download got an error or a "
                 "log-in page."
             )
-    try:
-        with path.open("rb") as file:
-            content: object = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{path} is not a plain file of tensors, or is damaged. Nothing in it was run. "
-            "Save VGG19's state_dict() alone."
-        ) from error
-    except Exception as error:  # where bytes are wrong, the reader raises whatever it stumbles on
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ValueError(
-            f"{path} cannot be read as a PyTorch file; it may be cut short: {reason}"
-        ) from error
+    content: object = unpickle(path, "Save VGG19's state_dict() alone.")
     return content
 
 

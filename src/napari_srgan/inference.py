@@ -99,7 +99,8 @@ def iter_upscale_array(
     devices = choose_devices(settings.device)
     parts = _parts(layout, len(devices), halo_of(runner.network))
     widest = replace(layout, width=max(_width(part) for part in parts))
-    ladders = [_ladder(runner.elsewhere(device), widest, settings.tile) for device in devices]
+    runners = [runner, *(runner.elsewhere(device) for device in devices[1:])]
+    ladders = [_ladder(each, widest, settings.tile) for each in runners]
     total = layout.planes * layout.height * sum(map(_width, parts))
     done = 0
     run = _Run(image, out, layout, normalize, model.scale, fill)

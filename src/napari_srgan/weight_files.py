@@ -27,6 +27,7 @@ _NESTED = (
 )
 _WRAPPERS = ("module.", "_orig_mod.")  # left by DataParallel and torch.compile
 _ADVICE = re.compile(r"weights_only|torch\.load|safe_globals", re.IGNORECASE)
+_HOW_TO_SAVE = "Save the generator's state_dict() alone, best as safetensors."
 _LISTED = 3  # names that an error message gives
 _PYTORCH_STARTS = (b"PK", b"\x80")  # of a zip archive, and of a pickle
 
@@ -94,7 +95,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise CheckpointError(
             f"{path} is neither a safetensors nor a PyTorch file: it begins with {head[:24]!r}."
         )
-    return _tensors_of(_unpickle(path), path), {}
+    return _tensors_of(unpickle(path, _HOW_TO_SAVE), path), {}
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -106,18 +107,26 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise CheckpointError(f"{path} is damaged or cut short: {error}.") from error
 
 
-def _unpickle(path: Path) -> Any:
+def unpickle(path: Path, advice: str) -> Any:
+    """Return what a PyTorch file holds, if that is tensors and plain values. Nothing in it is run.
+
+    Raises
+    ------
+    CheckpointError
+        If it holds anything else, with the advice, or is damaged.
+    """
     try:
         with path.open("rb") as file:  # of a path, torch would look at the suffix
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} is not a plain file of tensors: {_first_sentence(error)} "
-            "Nothing in it was run. Save the generator's state_dict() alone, best as safetensors."
+            f"Nothing in it was run. {advice}"
         ) from error
     except Exception as error:  # where bytes are wrong, the reader raises whatever it stumbles on
         raise CheckpointError(
-            f"{path} cannot be read as a model; it may be cut short: {_first_sentence(error)}"
+            f"{path} cannot be read as a PyTorch file; it may be cut short: "
+            f"{_first_sentence(error)}"
         ) from error
 
 
