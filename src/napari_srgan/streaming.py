@@ -129,10 +129,7 @@ class RowStream:
         self._values = [_Value(place, band, height, width, device) for place in places]
         last = places[-1]
         self.steps = -(-(height * last.scale + last.lag) // (band * last.scale))
-        even = [step for step in range(1, self.steps) if self._is_even(step)]
-        # The first of them is computed: libraries choose their algorithms. The next is recorded.
-        worth_it = len(even) >= _WORTH_RECORDING and places[0].kept
-        self._recorded = frozenset(even[1:] if worth_it else ())
+        self._recorded = frozenset(self._steps_to_record() if record and places[0].kept else ())
 
     @torch.inference_mode()
     def iter_rows(self, read: Callable[[int, int], Tensor]) -> Iterator[tuple[int, Tensor]]:
@@ -168,9 +165,12 @@ class RowStream:
             if value.start < value.stop:
                 _compute(layer, self._values, value)
 
-    def _is_even(self, step: int) -> bool:
-        """Whether a step does what all such steps do: no border is near any layer."""
-        return all(value.is_whole(step) for value in self._values)
+    def _steps_to_record(self) -> list[int]:
+        """Return the steps that do the same work: no border is near any layer. None, if few."""
+        steps = range(1, self.steps)
+        even = [step for step in steps if all(value.is_whole(step) for value in self._values)]
+        # The first of them is computed: libraries choose their algorithms.
+        return even[1:] if len(even) >= _WORTH_RECORDING else []
 
 
 def _compute(layer: Layer, values: list[_Value], value: _Value) -> None:
