@@ -116,3 +116,19 @@ def test_a_grey_model_refuses_colours_and_takes_grey(random_model):
 def test_a_model_of_other_channels_is_refused(random_model, channels, colour):
     with pytest.raises(ValueError, match=f"has {channels} channels; images have 1 or 3"):
         inference_network(random_model(channels=channels), colour=colour)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_a_runner_elsewhere_does_the_same_and_reads_no_network(
+    random_network, monkeypatch, precision
+):
+    first, window = Runner(folded(random_network()), CPU, precision), random_window(3)
+    expected = list(first.iter_bands(lambda i, j: window[i:j], UNBOUNDED, 5, 7, 2))
+
+    other = first.elsewhere(CPU)
+    monkeypatch.setattr("napari_srgan.runner.read_layers", None)
+    found = list(other.iter_bands(lambda i, j: window[i:j], UNBOUNDED, 5, 7, 2))
+
+    assert [row for row, _ in found] == [row for row, _ in expected]
+    assert all((a == b).all() for (_, a), (_, b) in zip(found, expected, strict=True))
+    assert (other(window, UNBOUNDED) == first(window, UNBOUNDED)).all()

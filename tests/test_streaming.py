@@ -107,6 +107,17 @@ def test_any_network_of_such_layers_streams(height, width, band) -> None:
     torch.testing.assert_close(streamed(network, image, band), wanted, atol=1e-5, rtol=1e-5)
 
 
+def test_a_program_converts_weights_and_leaves_the_network_as_it_is() -> None:
+    torch.manual_seed(0)
+    network = Odd().eval()
+    image = torch.randn(1, 2, 23, 19, dtype=torch.float64)
+
+    found = put_together(Program.of(network, torch.float64), image, 5)
+
+    assert {weight.dtype for weight in network.parameters()} == {torch.float32}
+    torch.testing.assert_close(found, whole(network.double(), image), atol=1e-9, rtol=1e-9)
+
+
 def test_half_precision_streams_as_it_computes(random_network) -> None:
     network = folded(random_network())
     image = torch.rand(1, 3, 33, 21).half()
