@@ -19,7 +19,7 @@ _PARTS = {"comparison": 3.0, "scaling": 2.0}  # and how wide they are drawn
 _OURS, _EXACT, _INEXACT = "#1f6fb4", "#9fb3c4", "#d98a5b"
 _WIDTH, _ROW, _REST = 11.0, 0.34, 1.6  # inches
 # Of the width: what the longest bar takes, and where the columns beside the bars end.
-_BARS, _COLUMNS = 0.66, (0.84, 1.0)
+_BARS, _COLUMNS = 0.62, (0.84, 1.0)
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
