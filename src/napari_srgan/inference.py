@@ -116,8 +116,8 @@ def iter_upscale_array(
                 done += pixels
                 yield Progress(done, total, str(device), note)
     finally:
-        for ladder in ladders:
-            release_memory(ladder.runner.device)
+        for device in devices:
+            release_memory(device)
     return out
 
 
