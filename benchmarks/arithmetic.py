@@ -31,15 +31,16 @@ def matrix_rate(precision: str, device: torch.device | None = None) -> float:
     product = first @ second  # chooses an algorithm, and takes the memory
     times = []
     for _ in range(_REPEATS):
-        _wait(device)
+        wait_for(device)
         began = time.perf_counter()
         torch.mm(first, second, out=product)
-        _wait(device)
+        wait_for(device)
         times.append(time.perf_counter() - began)
     return 2 * edge**3 / min(times)
 
 
-def _wait(device: torch.device) -> None:
+def wait_for(device: torch.device) -> None:
+    """Wait until a device has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

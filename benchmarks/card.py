@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import torch
-from arithmetic import matrix_rate
+from arithmetic import matrix_rate, wait_for
 from samples import photograph
 from texts import say, table
 from torch import Tensor
@@ -25,6 +25,7 @@ from napari_srgan.program import Program
 from napari_srgan.runner import inference_network
 from napari_srgan.settings import Settings
 from napari_srgan.streaming import RowStream
+from napari_srgan.verification import precision_name
 
 SIZE = (540, 960)  # of the image; the result is 4K
 BANDS = (32, 64, 128, 256)  # rows
@@ -63,9 +64,10 @@ def measure(
     model = load_model(weights)
     image = photograph(*size)
     network = inference_network(model, colour=True)
+    flop = 2 * multiply_adds(model.network) * math.prod(size)
     low = torch.from_numpy(image).movedim(-1, 0)[None] / 255
     for precision in dict.fromkeys((torch.float32, half_precision(device))):
-        name = str(precision).removeprefix("torch.")
+        name = precision_name(precision)
         say(f"{device}, {name}")
         rate = matrix_rate(name, device)
         settings = Settings(str(device), name)
@@ -81,8 +83,7 @@ def measure(
                 again = partial(_stream, program, placed, rows, partial(recorded, device))
                 jobs[f"on the device, {kind}, recorded"] = again
         for job, seconds in _timed(jobs, device, runs).items():
-            flop = 2 * multiply_adds(model.network) * np.prod(size)
-            ways.append(Way(job, name, seconds, float(flop / seconds / rate)))
+            ways.append(Way(job, name, seconds, flop / seconds / rate))
     return tuple(ways)
 
 
@@ -108,8 +109,7 @@ def _timed(
         for name, job in jobs.items():
             began = time.perf_counter()
             job()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
+            wait_for(device)
             times[name].append(time.perf_counter() - began)
     return {name: statistics.median(seconds[1:]) for name, seconds in times.items()}
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from napari_srgan import inference, planning, streaming
 from napari_srgan.devices import available_devices
+from napari_srgan.images import layout_of
 from napari_srgan.inference import iter_upscale_array, upscale_array
 from napari_srgan.program import Program
 from napari_srgan.runner import Runner
@@ -50,6 +51,15 @@ def noise(shape, dtype="u1"):
     if np.dtype(dtype).kind == "f":
         return source.random(shape).astype(dtype)
     return source.integers(0, 255, shape, endpoint=True).astype(dtype)
+
+
+def into_zarr(folder, image, model, chunks):
+    """Return what a run has written to a zarr array with these chunks, read again."""
+    zarr = pytest.importorskip("zarr")
+    shape = layout_of(image.shape, image.dtype).shape(model.scale)
+    out = zarr.create_array(folder / "out.zarr", shape=shape, chunks=chunks, dtype=image.dtype)
+    upscale_array(image, model, settings=EXACT, out=out)
+    return zarr.open_array(folder / "out.zarr")[:]
 
 
 def difference(one, other):
@@ -273,15 +283,11 @@ def test_one_device_is_enough_for_a_small_image(random_model, two_devices) -> No
 def test_planes_that_share_chunks_of_a_file_are_written_by_one_device_at_a_time(
     random_model, two_devices, tmp_path
 ) -> None:
-    zarr = pytest.importorskip("zarr")
     image, model = noise((8, 17, 19)), random_model()
-    out = zarr.create_array(tmp_path / "out.zarr", shape=(8, 68, 76), chunks=(8, 68, 76),
-                            dtype="u1")  # fmt: skip
 
-    upscale_array(image, model, settings=EXACT, out=out)
+    found = into_zarr(tmp_path, image, model, chunks=(8, 68, 76))
 
-    expected = upscale_array(image, model, settings=WHOLE)
-    assert difference(zarr.open_array(tmp_path / "out.zarr")[:], expected) <= 1
+    assert difference(found, upscale_array(image, model, settings=WHOLE)) <= 1
 
 
 def test_closing_the_run_stops_both_devices(random_model, two_devices, bands) -> None:
@@ -321,15 +327,11 @@ def test_an_array_that_is_given_is_filled_and_returned(random_model, tmp_path, t
 
 
 def test_a_zarr_array_is_filled_band_by_band(random_model, tmp_path) -> None:
-    zarr = pytest.importorskip("zarr")
     image, model = noise((37, 29, 4)), random_model()
-    out = zarr.create_array(tmp_path / "out.zarr", shape=(148, 116, 4), chunks=(32, 32, 4),
-                            dtype="u1")  # fmt: skip
 
-    upscale_array(image, model, settings=EXACT, out=out)
+    found = into_zarr(tmp_path, image, model, chunks=(32, 32, 4))
 
-    expected = upscale_array(image, model, settings=WHOLE)
-    assert difference(zarr.open_array(tmp_path / "out.zarr")[:], expected) <= 1
+    assert difference(found, upscale_array(image, model, settings=WHOLE)) <= 1
 
 
 @pytest.mark.parametrize(

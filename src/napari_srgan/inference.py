@@ -98,10 +98,10 @@ def iter_upscale_array(
         normalize = value_range(image, layout, normalize)
     devices = choose_devices(settings.device)
     parts = _parts(layout, len(devices), halo_of(runner.network))
-    widest = replace(layout, width=max(_width(part) for part in parts))
+    widest = replace(layout, width=max(part.read_length for part in parts))
     runners = [runner, *(runner.elsewhere(device) for device in devices[1:])]
     ladders = [_ladder(each, widest, settings.tile) for each in runners]
-    total = layout.planes * layout.height * sum(map(_width, parts))
+    total = layout.planes * layout.height * sum(part.read_length for part in parts)
     done = 0
     run = _Run(image, out, layout, normalize, model.scale, fill)
     jobs = itertools.product(layout.indices(), parts)
@@ -143,11 +143,6 @@ class _Run:
         plane = Plane(pixels, target, self.layout, self.values, self.scale, columns)
         for done, note in _iter_plane(plane, ladder):
             yield done, ladder.runner.device, note
-
-
-def _width(columns: Span) -> int:
-    start, stop = columns.read
-    return stop - start
 
 
 def _parts(layout: Layout, count: int, halo: int) -> list[Span]:

@@ -52,8 +52,7 @@ class Plane:
         scale: int,
         columns: Span,
     ) -> None:
-        left, right = columns.read
-        self.layout, self.scale = replace(layout, width=right - left), scale
+        self.layout, self.scale = replace(layout, width=columns.read_length), scale
         self.units = Units(values, layout.dtype)
         self._out, self._columns = out, columns
         opaque = layout.channels != 4

@@ -128,7 +128,7 @@ class Bands:
 
     def pixels(self, layout: Layout) -> int:
         """Return how many pixels the network is given for an image, halos included."""
-        columns = sum(stop - start for start, stop in (s.read for s in self.strips(layout.width)))
+        columns = sum(strip.read_length for strip in self.strips(layout.width))
         return layout.planes * layout.height * columns
 
     def memory(self, layout: Layout) -> int:

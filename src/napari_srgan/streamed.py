@@ -34,14 +34,13 @@ def iter_streamed(plane: Plane, runner: Runner, bands: Bands) -> Iterator[int]:
 
 def _iter_strip(plane: Plane, strip: Span, runner: Runner, band: int) -> Iterator[int]:
     scale, height = plane.scale, plane.layout.height
-    left, right = strip.read
     columns = scaled(strip, scale)
     rows_done = 0
     stream = runner.iter_bands(
-        lambda start, stop: plane.read((start, stop), (left, right)),
+        lambda start, stop: plane.read((start, stop), strip.read),
         plane.units,
         height,
-        right - left,
+        strip.read_length,
         band,
     )
     for first, high in stream:

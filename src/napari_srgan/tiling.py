@@ -37,6 +37,11 @@ class Span:
         """Pixels written."""
         return self.write[1] - self.write[0]
 
+    @property
+    def read_length(self) -> int:
+        """Pixels that the network is given."""
+        return self.read[1] - self.read[0]
+
     def halves(self, size: int, halo: int) -> list[Span]:
         """Return the span as two of half the length, or as itself where it is one pixel long."""
         start, stop = self.write
@@ -63,8 +68,7 @@ class Tile:
     @property
     def window(self) -> tuple[int, int]:
         """Height and width of what the network is given."""
-        (top, bottom), (left, right) = self.rows.read, self.columns.read
-        return bottom - top, right - left
+        return self.rows.read_length, self.columns.read_length
 
     def quarters(self) -> list[Tile]:
         """Return the tile as up to four smaller ones; itself alone where it is one pixel."""
