@@ -24,6 +24,7 @@ TIME_GOAL = (2048, 1.03)  # at this edge: time for each pixel, of that at the fi
 MEMORY_GOAL = (4096, 512)  # at this edge: MiB
 _PIXELS = 2**21  # about as many are computed of each size
 _MOST_RUNS = 3
+_BASE_RUNS = 5  # of the smallest size, before and after each of another: it takes a second or two
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Size:
     seconds_per_pixel : tuple of float
         Of each run.
     ratio : float
-        Time for each pixel in units of that at the smallest size, run before and after.
+        Time for each pixel in units of that at the smallest size: the median of runs before and
+        after.
     growth : int
         Bytes at the peak, beyond those taken before any run, image and result included in these.
     """
@@ -66,13 +68,17 @@ def _measure_one(load: Load, edge: int, scale: int, base: int, small: Bench) -> 
     with _bench(load, edge, scale) as bench:
         for number in range(1, count + 1):
             say(f"{edge} × {edge}: {number} of {count}")
-            before = small.run().seconds
+            before = _seconds(small)
             run = bench.run()
-            after = small.run().seconds
+            after = _seconds(small)
             times.append(run.seconds / edge**2)
             growths.append(run.growth)
-            ratios.append(times[-1] / ((before + after) / 2 / base**2))
+            ratios.append(times[-1] / (statistics.median(before + after) / base**2))
     return Size(edge, tuple(times), statistics.median(ratios), max(growths))
+
+
+def _seconds(small: Bench) -> list[float]:
+    return [small.run().seconds for _ in range(_BASE_RUNS)]
 
 
 @contextmanager

@@ -24,8 +24,7 @@ from napari_srgan.planning import memory_per_pixel
 from napari_srgan.runner import inference_network
 
 LEVELS = 255  # of 8 bits, from black to white
-# Engines that hold the features of the whole image, some of them for as long as they live.
-_WHOLE_IMAGES = 3
+WHOLE_IMAGE = frozenset({"reference", "whole"})  # they hold the features of the whole image
 _ROWS_AT_ONCE = 256  # compared
 
 Start: TypeAlias = Callable[[Load, Path, int], Bench]
@@ -41,27 +40,36 @@ def measure(
     Raises
     ------
     MemoryError
-        If the engines that take the image whole would not fit.
+        If the chosen engines that take the image whole would not fit, side by side.
     ExportError
         If the model cannot be exported, though all that this needs is installed.
     """
-    _check_memory(weights, height, width)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
+        engines = chosen(list_engines(weights, path, torch.get_num_threads()), parts)
+        check_memory(engines, weights, height, width)
         if not not_installed(*EXPORT_NEEDS):
             export_apart(weights, path)
-        engines = chosen(list_engines(weights, path, torch.get_num_threads()), parts)
         return compare(engines, weights, photograph(height, width), rounds, Worker)
 
 
-def _check_memory(weights: str, height: int, width: int) -> None:
+def check_memory(engines: Sequence[Engine], weights: str, height: int, width: int) -> None:
+    """Refuse what would not fit: some engines keep their memory for as long as they live.
+
+    Raises
+    ------
+    MemoryError
+        If it would not.
+    """
     network = load_model(weights).network
-    need = _WHOLE_IMAGES * height * width * memory_per_pixel(network, torch.float32)
+    whole = sum(engine.kind in WHOLE_IMAGE and not engine.missing for engine in engines)
+    need = whole * height * width * memory_per_pixel(network, torch.float32)
     free = psutil.virtual_memory().available
     if need > free:
         raise MemoryError(
             f"Engines that take the whole image need about {need / 2**30:.1f} GiB for {height} × "
-            f"{width} pixels; {free / 2**30:.1f} GiB are free. Choose a smaller --size."
+            f"{width} pixels; {free / 2**30:.1f} GiB are free. Choose a smaller --size, or fewer "
+            "--engines."
         )
 
 

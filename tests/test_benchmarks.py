@@ -7,6 +7,7 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from napari_srgan.checkpoints import save_checkpoint
+from napari_srgan.library import load_model
 from napari_srgan.models.fold import folded
+from napari_srgan.planning import memory_per_pixel
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="is about Linux")
@@ -173,6 +176,22 @@ def test_what_an_engine_says_when_it_fails_is_passed_on(benchmark_module, tmp_pa
     with pytest.raises(workers.WorkerError, match=r"^ValueError: invalid literal .* 'no engine'"):
         workers.Worker(partial(int, "no engine"), tmp_path / "image.npy", 4)
     assert "Traceback" in capfd.readouterr().err
+
+
+def test_memory_is_asked_for_by_the_engines_that_take_the_image_whole(
+    benchmark_module, weights, monkeypatch
+):
+    upscaling, engine = benchmark_module("upscaling"), benchmark_module("engines").Engine
+    per_pixel = memory_per_pixel(load_model(weights).network, torch.float32)
+    free = SimpleNamespace(available=100 * per_pixel)
+    monkeypatch.setattr(upscaling.psutil, "virtual_memory", lambda: free)
+    kinds = ("ours", "reference", "whole", "tiles", "bands", "padded")
+    entered = [engine(kind, lambda: None, kind) for kind in kinds]
+    entered.append(engine("absent", lambda: None, "whole", missing="not installed"))
+    upscaling.check_memory(entered, weights, 5, 10)
+    upscaling.check_memory(entered[:2], weights, 10, 10)
+    with pytest.raises(MemoryError, match="fewer --engines"):
+        upscaling.check_memory(entered, weights, 6, 10)
 
 
 def test_the_difference_is_in_grey_levels_and_counted_over_all_rows(benchmark_module):
