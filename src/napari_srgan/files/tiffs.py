@@ -59,7 +59,7 @@ def tiff_pixels(path: Path) -> npt.NDArray[Any]:
                 "%s holds %d series of images; only the first is read.", path, len(tif.series)
             )
         page = series.keyframe
-        axes, shape = _axes(series)
+        axes, shape = _axes(tif, series)
         data = series.asarray().reshape(shape)
         data = data.astype(data.dtype.newbyteorder("="), copy=False)
         rgb = _is_rgb(page, axes)
@@ -85,7 +85,7 @@ def _first_series(path: Path) -> Iterator[tuple[TiffFile, TiffPageSeries]]:
 
 def _header(tif: TiffFile, series: TiffPageSeries) -> Header:
     page = series.keyframe
-    axes, stored = _axes(series)
+    axes, stored = _axes(tif, series)
     rgb = _is_rgb(page, axes)
     order = _display_order(axes, rgb=rgb)
     lengths = dict(zip(axes, stored, strict=True))
@@ -108,9 +108,9 @@ def _header(tif: TiffFile, series: TiffPageSeries) -> Header:
     )
 
 
-def _axes(series: TiffPageSeries) -> tuple[str, tuple[int, ...]]:
+def _axes(tif: TiffFile, series: TiffPageSeries) -> tuple[str, tuple[int, ...]]:
     """Name the axes as stored and their lengths, less the placeholders of length 1."""
-    axes, shape = series.get_axes(False), series.get_shape(False)
+    axes, shape = _stored_axes(tif, series)
     keep_all = series.kind == "shaped"
     kept = [(a, n) for a, n in zip(axes, shape, strict=True) if n > 1 or a in "YX" or keep_all]
     kept = [(a, n) for a, n in kept if not (a == "S" and n == 1)]
@@ -120,6 +120,13 @@ def _axes(series: TiffPageSeries) -> tuple[str, tuple[int, ...]]:
     if not {"Y", "X"} <= set(letters):
         raise ValueError(f"it holds data with the axes {axes} and shape {shape}, not images")
     return letters, tuple(n for _, n in kept)
+
+
+def _stored_axes(tif: TiffFile, series: TiffPageSeries) -> tuple[str, tuple[int, ...]]:
+    if callable(tif.series):  # tifffile 2026.5.2 and later
+        stored = tif.series(squeeze=False)[0]
+        return stored.axes, stored.shape
+    return series.get_axes(False), series.get_shape(False)
 
 
 def _display_order(axes: str, *, rgb: bool) -> str:
