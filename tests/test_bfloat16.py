@@ -11,7 +11,8 @@ from napari_srgan.images import ValueRange
 from napari_srgan.library import load_model
 from napari_srgan.models.bfloat16 import in_bfloat16, rounded_with_its_sum
 from napari_srgan.models.fold import folded
-from napari_srgan.models.layers import Convolution, Join, Sum, read_layers
+from napari_srgan.models.layers import Convolution, Join, Sum
+from napari_srgan.models.reading import read_layers
 from napari_srgan.program import Program
 from napari_srgan.runner import Runner, inference_network
 from napari_srgan.streaming import RowStream

@@ -19,9 +19,9 @@ from napari_srgan.models.layers import (
     Shuffle,
     Sum,
     moved,
-    read_layers,
     sources_of,
 )
+from napari_srgan.models.reading import read_layers
 
 # Values as large as the largest that are about while a layer works: what it takes and gives, and
 # the copies that libraries make. Measured with oneDNN: 5.9.

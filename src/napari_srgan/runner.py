@@ -16,7 +16,8 @@ from napari_srgan.cuda_graphs import recorded
 from napari_srgan.devices import exact_float32
 from napari_srgan.images import Array
 from napari_srgan.models.fold import folded, single_channel, with_unit_output
-from napari_srgan.models.layers import Layer, read_layers
+from napari_srgan.models.layers import Layer
+from napari_srgan.models.reading import read_layers
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.program import NotStreamableError, Program
 from napari_srgan.streaming import RowStream

@@ -207,7 +207,7 @@ def _compute(layer: Layer, values: list[_Value], value: _Value) -> None:
         rows = values[layer.source].rows(start, stop)
         _written(_leaky_relu(rows, layer.slope, value.room()), value)
     else:
-        value.put(layer.function(values[layer.source].rows(start, stop)))
+        value.put(layer.function(values[layer.source].rows(start, stop), **layer.options))
 
 
 def _enlarge(source: _Value, value: _Value, factor: int) -> None:
