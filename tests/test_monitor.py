@@ -72,7 +72,8 @@ def test_healthy_runs_give_no_warning(reports):
     assert _warnings(Monitor(), reports) == []
 
 
-@given(st.lists(st.floats(0.3, 0.48), min_size=30, max_size=60))
+# Up to 0.47, the two are told apart; from 0.475 on, content that rises is a collapse.
+@given(st.lists(st.floats(0.3, 0.47), min_size=30, max_size=60))
 def test_two_networks_in_balance_give_no_warning_though_content_rises_at_first(answers):
     # The adversarial term trades content for texture, and then content stays where it is.
     contents = [3e-3 + min(number, 10) * 2e-4 for number in range(len(answers))]
