@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -20,7 +21,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from napari_srgan.checkpoints import load_checkpoint
+from napari_srgan.checkpoints import load_checkpoint, save_checkpoint
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.self_test import make_self_test
 from napari_srgan.training import exporting
@@ -254,6 +255,59 @@ def test_a_run_remembers_which_weights_it_began_with(tmp_path, images) -> None:
     with pytest.raises(ValueError, match="it started from other weights"):
         run(plan_of(images, tmp_path / "second", small(), start_from=other))
     run(plan_of(images, tmp_path / "second", small(), start_from=given))
+
+
+def test_a_network_learns_from_a_teacher_of_another_size(tmp_path, images) -> None:
+    run(plan_of(images, tmp_path / "first", small(network__features=16)))
+    teacher, other = tmp_path / "teacher.safetensors", tmp_path / "other.safetensors"
+    for path, which in ((teacher, "plain"), (other, "average")):
+        export_generator(RunFolder(tmp_path / "first"), path, "teacher", which=which)
+    taught = small(srresnet__teacher_share=1.0)
+    whole = plan_of(images, tmp_path / "whole", taught, teacher=teacher)
+    run(whole)
+
+    halves = replace(whole, out=tmp_path / "halves")
+    run(halves, stop_at=("srresnet", 3))
+    with pytest.raises(ValueError, match="it had another teacher"):
+        run(replace(halves, teacher=other))
+    run(halves)
+
+    alone = plan_of(images, tmp_path / "alone", small())
+    run(alone)
+    states = [final_state(plan.out, "srresnet")["generator"] for plan in (whole, halves, alone)]
+    weights = [state["body.head.weight"] for state in states if isinstance(state, dict)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.allclose(weights[0], weights[2])
+
+
+def test_a_teacher_of_another_scale_is_refused(tmp_path, images, random_network) -> None:
+    teacher = tmp_path / "teacher.safetensors"
+    save_checkpoint(teacher, random_network(scale=2), {"name": "twice"})
+    recipe = small(srresnet__teacher_share=0.5)
+    with pytest.raises(ValueError, match="makes ×2 of 3 channels"):
+        run(plan_of(images, tmp_path / "run", recipe, teacher=teacher))
+
+
+@pytest.mark.parametrize(
+    ("share", "given"), [(0.5, {}), (0.0, {"teacher": Path("a")}),
+                         (0.5, {"teacher": Path("a"), "without_phase_1": True})]
+)  # fmt: skip
+def test_a_teacher_and_its_share_go_together_and_with_phase_1(
+    tmp_path, images, share, given
+) -> None:
+    recipe = from_settings({**SMALL, **GAN, "srresnet.teacher_share": share})
+    with pytest.raises(ValueError, match="go together"):
+        plan_of(images, tmp_path, recipe, **given)
+
+
+def test_a_run_from_before_a_setting_was_there_goes_on(tmp_path, images) -> None:
+    plan = plan_of(images, tmp_path / "run", small())
+    run(plan, stop_at=("srresnet", 2))
+    described = json.loads((plan.out / "run.json").read_text())
+    del described["settings"]["srresnet.teacher_share"], described["teacher"]
+    (plan.out / "run.json").write_text(json.dumps(described))
+    run(plan)
+    assert final_state(plan.out, "srresnet")["step"] == 6
 
 
 def test_weights_to_start_from_are_refused_where_there_is_no_phase_1(tmp_path, images) -> None:

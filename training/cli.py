@@ -60,6 +60,10 @@ def train(
     start_from: Annotated[
         Path | None, typer.Option(help="Train this model on, as on images of your own.")
     ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(help="A model to learn from, too: --set srresnet.teacher_share=0.7."),
+    ] = None,
     phase_1_weights: Annotated[
         Path | None, typer.Option(help="Start phase 2 from this model; no phase 1.")
     ] = None,
@@ -91,6 +95,7 @@ def train(
             vgg_weights=vgg_weights,
             random_vgg=random_vgg,
             start_from=start_from,
+            teacher=teacher,
             phase_1_weights=phase_1_weights,
             without_phase_1=without_phase_1,
             pace=Pace(report_every, save_every, validate_every),

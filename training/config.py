@@ -55,6 +55,9 @@ class SRResNetPhase:
     loss: str = _setting("mse", "Content loss (eq. 4 or 5).", CONTENT_LOSSES)
     start: str = _setting("paper", "How the weights begin.", ("paper", "interpolation"))
     norms: str = _setting("batch", "What batch norms normalise by.", NORMS)
+    teacher_share: float = _setting(
+        0.0, "Share of the --teacher's answers in what is learned (paper: 0)."
+    )
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,10 @@ class Recipe:
         if not 0 <= self.srresnet.warmup < self.srresnet.steps:
             raise ValueError(
                 f"srresnet.warmup must be within 0 … steps; got {self.srresnet.warmup}."
+            )
+        if not 0 <= self.srresnet.teacher_share <= 1:
+            raise ValueError(
+                f"srresnet.teacher_share must be from 0 to 1; got {self.srresnet.teacher_share}."
             )
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be from 0 up to 1; got {self.ema}.")

@@ -32,6 +32,7 @@ from napari_srgan.training.losses import ContentLoss, VGGLoss, pixel_loss
 from napari_srgan.training.observer import Observer
 from napari_srgan.training.packs import Pack
 from napari_srgan.training.runs import RunFolder
+from napari_srgan.training.teacher import Teacher
 from napari_srgan.training.trainers import SRGANTrainer, SRResNetTrainer, Trainer, build_generator
 from napari_srgan.training.validation import Held, held_images
 from napari_srgan.training.vgg_weights import load_vgg
@@ -59,6 +60,8 @@ class Plan:
         Whether VGG losses use random weights, which are good for trying things out only.
     start_from : Path, optional
         A model file whose weights phase 1 trains on, in place of a start of its own.
+    teacher : Path, optional
+        A model file whose answers phase 1 learns from, to the recipe's ``teacher_share``.
     phase_1_weights : Path, optional
         A model file that phase 2 starts from in place of training phase 1.
     without_phase_1 : bool
@@ -76,6 +79,7 @@ class Plan:
     vgg_weights: Path | None = None
     random_vgg: bool = False
     start_from: Path | None = None
+    teacher: Path | None = None
     phase_1_weights: Path | None = None
     without_phase_1: bool = False
     pace: Pace = DEFAULT_PACE
@@ -85,6 +89,12 @@ class Plan:
             raise ValueError(
                 "--start-from is where phase 1 begins; there is no phase 1 with --phase-1-weights "
                 "or --without-phase-1."
+            )
+        share = self.recipe.srresnet.teacher_share if self.trains_phase_1 else 0
+        if (self.teacher is not None) != (share > 0):
+            raise ValueError(
+                "--teacher and --set srresnet.teacher_share=SHARE go together, and with phase 1; "
+                f"the teacher is {self.teacher}, its share {share}."
             )
 
     @property
@@ -140,7 +150,14 @@ def iter_run(plan: Plan, stop: Event) -> Generator[Note | PhaseReport, None, Non
         with leader_first(here):
             sources = work.load_features()
         if here.leads:
-            run.begin(plan.recipe, data=plan.data, pack=pack, vgg=sources, weights=given)
+            run.begin(
+                plan.recipe,
+                data=plan.data,
+                pack=pack,
+                vgg=sources,
+                weights=given,
+                teacher=plan.teacher,
+            )
         if plan.trains_phase_1:
             yield from work.iter_phase_1()
         if plan.recipe.srgan is not None and not stop.is_set():
@@ -207,8 +224,22 @@ class _Work:
         recipe, given = self._plan.recipe, self._plan.start_from
         content = self._losses[recipe.srresnet.loss]
         start = None if given is None else _same_sizes(load_checkpoint(given).network, recipe)
-        trainer = SRResNetTrainer(recipe, content, self._device, self._team, start)
+        trainer = SRResNetTrainer(
+            recipe, content, self._device, self._team, start, self._load_teacher()
+        )
         yield from self._iter_phase("srresnet", trainer, recipe.srresnet.steps, recipe.seed)
+
+    def _load_teacher(self) -> Teacher | None:
+        recipe, path = self._plan.recipe, self._plan.teacher
+        if path is None:
+            return None
+        network, wanted = load_checkpoint(path).network, recipe.network
+        if (network.scale, network.channels) != (wanted.scale, wanted.channels):
+            raise ValueError(
+                f"The teacher {path} makes ×{network.scale} of {network.channels} channels; the "
+                f"recipe ×{wanted.scale} of {wanted.channels}."
+            )
+        return Teacher(network, recipe.srresnet.teacher_share, self._device)
 
     def iter_phase_2(self) -> Generator[Note | PhaseReport, None, None]:
         """Train SRGAN from what phase 1 ended with."""

@@ -68,10 +68,12 @@ class RunFolder:
         pack: Pack,
         vgg: Mapping[str, str],
         weights: Path | None = None,
+        teacher: Path | None = None,
     ) -> None:
         """Write down what this run is; if it has begun before, make sure that it is the same.
 
-        ``weights`` is the model file that it starts from, if it does.
+        ``weights`` is the model file that it starts from, ``teacher`` the one that it learns from,
+        if it does.
 
         Raises
         ------
@@ -85,7 +87,8 @@ class RunFolder:
             "data_digest": pack.digest,
             "images": len(pack.entries),
             "vgg": dict(vgg),
-            "weights": hashlib.sha256(weights.read_bytes()).hexdigest() if weights else "",
+            "weights": _digest(weights),
+            "teacher": _digest(teacher),
             "began": datetime.now(UTC).isoformat(timespec="seconds"),
             "napari-srgan": __version__,
             "torch": torch.__version__,
@@ -103,7 +106,7 @@ class RunFolder:
         part.replace(path)
 
     def _refuse_another(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-        settings = before["settings"]
+        settings = settings_of(self.recipe())  # with the defaults of what is newer than the run
         keys = (settings.keys() | now["settings"].keys()) - set(_CHANGEABLE)
         other = [
             f"{key} was {settings.get(key)!r} and is {now['settings'].get(key)!r}"
@@ -117,6 +120,8 @@ class RunFolder:
             other.append(f"its VGG weights are {before['vgg']}")
         if before.get("weights", "") != now["weights"]:
             other.append("it started from other weights")
+        if before.get("teacher", "") != now["teacher"]:
+            other.append("it had another teacher")
         if other:
             raise ValueError(
                 f"{self.path} holds another run: {'; '.join(other)}. Use another --out."
@@ -134,6 +139,10 @@ class RunFolder:
             if Checkpoints(self.phase(name)).paths():
                 return name
         raise FileNotFoundError(f"{self.path} has no checkpoint yet.")
+
+
+def _digest(model: Path | None) -> str:
+    return hashlib.sha256(model.read_bytes()).hexdigest() if model else ""
 
 
 def standing(run: RunFolder) -> str:

@@ -22,6 +22,7 @@ from napari_srgan.training.losses import (
     grid_loss,
     overshoot_loss,
 )
+from napari_srgan.training.teacher import Teacher
 
 State: TypeAlias = dict[str, Any]
 
@@ -78,6 +79,8 @@ class SRResNetTrainer:
         The processes that train together.
     start : SRResNet, optional
         A network to train on, of the recipe's sizes, in place of what ``srresnet.start`` says.
+    teacher : Teacher, optional
+        Whose answers are part of what is learned.
     """
 
     def __init__(
@@ -87,8 +90,10 @@ class SRResNetTrainer:
         device: torch.device,
         team: Team,
         start: SRResNet | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
         self._phase: SRResNetPhase = recipe.srresnet
+        self._teacher = teacher
         self.step = 0
         self.generator = _placed(build_generator(recipe, start), device, team)
         self.average = Average(self.generator, recipe.ema)
@@ -109,6 +114,8 @@ class SRResNetTrainer:
 
     def update(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
         """Make one update on low ``(n, c, h, w)`` in [0, 1] and high in [-1, 1]."""
+        if self._teacher is not None:
+            high = self._teacher.lesson(low, high)
         _to_training(self.generator, self._phase.norms)
         with self._autocast():
             upscaled = self._shared(low)
