@@ -1,3 +1,5 @@
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 import torch
@@ -239,6 +241,15 @@ def test_a_card_computes_float32_in_all_its_bits_for_as_long_as_asked():
     with pytest.raises(MemoryError), exact_float32(CARD):
         raise MemoryError
 
+    assert not convolutions_are_exact()
+
+
+def test_float32_is_exact_until_the_last_thread_is_done():
+    with ExitStack() as first, ExitStack() as second:
+        first.enter_context(exact_float32(CARD))
+        second.enter_context(exact_float32(CARD))
+        first.close()
+        assert convolutions_are_exact()
     assert not convolutions_are_exact()
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from threading import Lock
 
 import numpy as np
 import psutil
@@ -167,10 +168,41 @@ def exact_float32(device: torch.device) -> Iterator[None]:
     """Have a device compute float32 in float32.
 
     CUDA's convolutions else drop 13 of its 23 bits (TF32), and more than one level of a uint16.
+    That is a setting of the whole process: it is made when the first thread asks for it, and what
+    was before returns when the last one is done.
     """
     if device.type != "cuda":
         yield
         return
+    _tf32_off.enter()
+    try:
+        yield
+    finally:
+        _tf32_off.leave()
+
+
+class _Shared:
+    """A setting of the process, made while it is wanted by anyone in any thread."""
+
+    def __init__(self, setting: Callable[[], AbstractContextManager[None]]) -> None:
+        self._setting, self._made = setting, ExitStack()
+        self._wanted, self._counting = 0, Lock()
+
+    def enter(self) -> None:
+        with self._counting:
+            if not self._wanted:
+                self._made.enter_context(self._setting())
+            self._wanted += 1
+
+    def leave(self) -> None:
+        with self._counting:
+            self._wanted -= 1
+            if not self._wanted:
+                self._made.close()
+
+
+@contextmanager
+def _without_tf32() -> Iterator[None]:
     conv = getattr(torch.backends.cudnn, "conv", None)
     if conv is None:  # torch before 2.9
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
@@ -182,6 +214,9 @@ def exact_float32(device: torch.device) -> Iterator[None]:
         yield
     finally:
         conv.fp32_precision = before
+
+
+_tf32_off = _Shared(_without_tf32)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -6,7 +6,6 @@ import itertools
 import logging
 import math
 from collections.abc import Generator, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
@@ -19,7 +18,6 @@ from napari_srgan.checkpoints import Model
 from napari_srgan.devices import (
     choose_devices,
     choose_precision,
-    exact_float32,
     release_memory,
 )
 from napari_srgan.first_use import first_use_note
@@ -110,11 +108,9 @@ def iter_upscale_array(
         for device in devices:
             if note := first_use_note(model, device, runner.precision, cache_folder()):
                 yield Progress(0, total, str(device), note)
-        # Threads that enter and leave it at different times would undo it for each other.
-        with exact_float32(devices[0]) if len(devices) > 1 else nullcontext():
-            for pixels, device, note in iter_spread(jobs, workers):
-                done += pixels
-                yield Progress(done, total, str(device), note)
+        for pixels, device, note in iter_spread(jobs, workers):
+            done += pixels
+            yield Progress(done, total, str(device), note)
     finally:
         for device in devices:
             release_memory(device)
