@@ -74,6 +74,15 @@ def test_time_grows_with_the_pixels_that_the_network_sees(needs):
     assert streamed.seconds(source(300, 500)) == pytest.approx(150)  # nothing is
 
 
+def test_several_devices_share_the_time(own_model, needs, monkeypatch):
+    image, cpu = source(30, 50), torch.device("cpu")
+    assert Trial(needs(), 1e-3, devices=2).seconds(image) == pytest.approx(0.75)
+    monkeypatch.setattr(devices, "choose_devices", lambda device: [cpu, cpu, cpu])
+    trial = try_out(choices(own_model()), False, UINT8)
+    assert isinstance(trial, Trial)
+    assert trial.devices == 3
+
+
 def test_a_trial_tells_what_the_run_will_use(own_model):
     trial = try_out(choices(own_model(scale=2), tile=48), False, UINT8)
 

@@ -75,14 +75,25 @@ class Needs:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a run needs and how fast it is here."""
+    """What a run needs and how fast it is here.
+
+    Attributes
+    ----------
+    needs : Needs
+        Of the run.
+    seconds_per_pixel : float
+        Of one device.
+    devices : int
+        Among which the work is divided; they are taken to be alike.
+    """
 
     needs: Needs
     seconds_per_pixel: float
+    devices: int = 1
 
     def seconds(self, source: Source) -> float:
         """Return about how long an image takes."""
-        return self.seconds_per_pixel * self.needs.pixels(source)
+        return self.seconds_per_pixel * self.needs.pixels(source) / self.devices
 
 
 def try_out(choices: Choices, colour: bool, dtype: np.dtype[Any]) -> Trial | Failed:
@@ -92,7 +103,8 @@ def try_out(choices: Choices, colour: bool, dtype: np.dtype[Any]) -> Trial | Fai
         runner = runner_for(model, choices, colour, dtype)
         needs = Needs(runner, choices.settings.tile)
         needs.pixels(_TRIED)  # reads the network, once, away from the window's thread
-        return Trial(needs, seconds_per_pixel(runner))
+        count = len(devices.choose_devices(choices.settings.device))
+        return Trial(needs, seconds_per_pixel(runner), count)
     except Exception as error:
         log.exception("the trial run failed")
         return Failed.because(error)
