@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from napari_srgan.checkpoints import load_checkpoint, rounded_to_half, save_chec
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.self_test import make_self_test
 from napari_srgan.training.checkpoint_files import Checkpoints, read_state
-from napari_srgan.training.runs import BEST, RunFolder
+from napari_srgan.training.runs import BEST, RunFolder, digest_of
 from napari_srgan.verification import verify
 
 
@@ -114,7 +113,7 @@ def export_between(
     metadata = {
         "name": name,
         "invents": "true" if first.invents or second.invents else "false",
-        "between": json.dumps([_digest(faithful), _digest(sharp)]),
+        "between": json.dumps([digest_of(faithful), digest_of(sharp)]),
         "share": str(share),
     }
     return _write(target, network, metadata, half)
@@ -122,10 +121,6 @@ def export_between(
 
 def _shape(state: Mapping[str, torch.Tensor], key: str) -> torch.Size | None:
     return state[key].shape if key in state else None
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _write(
@@ -141,7 +136,7 @@ def _write(
         "purpose": "",
         "file": target.name,
         "urls": [],
-        "sha256": _digest(target),
+        "sha256": digest_of(target),
         "size": target.stat().st_size,
         "licence": "",
         "training_data": "",

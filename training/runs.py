@@ -87,8 +87,8 @@ class RunFolder:
             "data_digest": pack.digest,
             "images": len(pack.entries),
             "vgg": dict(vgg),
-            "weights": _digest(weights),
-            "teacher": _digest(teacher),
+            "weights": digest_of(weights) if weights else "",
+            "teacher": digest_of(teacher) if teacher else "",
             "began": datetime.now(UTC).isoformat(timespec="seconds"),
             "napari-srgan": __version__,
             "torch": torch.__version__,
@@ -141,8 +141,9 @@ class RunFolder:
         raise FileNotFoundError(f"{self.path} has no checkpoint yet.")
 
 
-def _digest(model: Path | None) -> str:
-    return hashlib.sha256(model.read_bytes()).hexdigest() if model else ""
+def digest_of(model: Path) -> str:
+    """Return the sha256 of a model file, by which runs and registries name it."""
+    return hashlib.sha256(model.read_bytes()).hexdigest()
 
 
 def standing(run: RunFolder) -> str:

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from napari_srgan.models.fold import folded
 from napari_srgan.models.srresnet import SRResNet
-
-_WAYS = 8  # flips and quarter turns; 0 leaves an image as it is
+from napari_srgan.training.sampling import ORIENTATIONS
 
 
 class Teacher:
@@ -45,7 +44,7 @@ class Teacher:
 
         The way is drawn from torch's generator of random numbers on the CPU.
         """
-        way = int(torch.randint(1, _WAYS, ()))
+        way = int(torch.randint(1, ORIENTATIONS, ()))  # 0 leaves images as they are
         seen = turned(low, way).contiguous(memory_format=torch.channels_last)
         return torch.lerp(high, turned_back(self._network(seen), way), self._share)
 
@@ -53,10 +52,10 @@ class Teacher:
 def turned(images: Tensor, way: int) -> Tensor:
     """Return images ``(n, c, h, w)`` turned by ``way % 4`` quarters, then flipped from 4 on."""
     images = torch.rot90(images, way % 4, (2, 3))
-    return images.flip(3) if way >= _WAYS // 2 else images
+    return images.flip(3) if way >= ORIENTATIONS // 2 else images
 
 
 def turned_back(images: Tensor, way: int) -> Tensor:
     """Return images as they were before :func:`turned`."""
-    images = images.flip(3) if way >= _WAYS // 2 else images
+    images = images.flip(3) if way >= ORIENTATIONS // 2 else images
     return torch.rot90(images, -(way % 4), (2, 3))
