@@ -49,7 +49,8 @@ def computed_multiply_adds(network: nn.Module) -> int:
     """Return the multiply-adds that a stream of a network computes for each pixel of its input.
 
     They differ from :func:`napari_srgan.models.cost.multiply_adds`, which counts the paper's
-    network, by the zeros in the last kernel, which is moved before the last shuffle.
+    network, by the zeros in the last kernel, which is moved before the last shuffle, and by the
+    sum of its columns.
     """
     program = Program.of(network)
     return sum(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_srgan.models.bfloat16 import in_bfloat16
+from napari_srgan.models.columns import with_columns_apart
 from napari_srgan.models.layers import (
     Cast,
     Convolution,
@@ -96,8 +97,8 @@ class Program:
         """
         if precision == torch.bfloat16:
             layers = in_bfloat16(layers)
-        elif precision != torch.float32:
-            layers = tuple(moved(layer, precision) for layer in layers)
+        else:
+            layers = tuple(moved(layer, precision) for layer in with_columns_apart(layers))
         first = next((c for c in _convolutions(layers) if c.source == 0), None)
         if first is None:
             raise NotStreamableError("The network has no convolution of its input.")

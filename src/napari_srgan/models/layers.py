@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -106,6 +106,14 @@ Layer: TypeAlias = Convolution | Pointwise | Sum | Shuffle | Enlarge | Join | Ca
 def sources_of(layer: Layer) -> tuple[int, ...]:
     """Return the values that a layer takes."""
     return layer.sources if isinstance(layer, (Sum, Join)) else (layer.source,)
+
+
+def with_sources(layer: Layer, at: Sequence[int]) -> Layer:
+    """Return a layer that takes ``at[i]`` where it took value ``i``."""
+    if isinstance(layer, (Sum, Join)):
+        first, second = layer.sources
+        return replace(layer, sources=(at[first], at[second]))
+    return replace(layer, source=at[layer.source])
 
 
 def moved(layer: Layer, to: torch.device | torch.dtype) -> Layer:
