@@ -9,6 +9,7 @@ of it in bfloat16 is off by 0.7 and by up to 8.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from napari_srgan.models.layers import (
     Layer,
     Shuffle,
     Sum,
+    with_sources,
 )
 
 _HALF = torch.bfloat16
@@ -61,13 +63,12 @@ class _Writer:
     def _take(self, place: int, layer: Layer) -> None:
         if isinstance(layer, Convolution):
             self._convolution(place, layer)
-        elif isinstance(layer, (Sum, Join)):
+            return
+        if isinstance(layer, (Sum, Join)):
             full = isinstance(layer, Sum)
-            found = [self._at(source, full=full) for source in layer.sources]
-            self._add(place, replace(layer, sources=(found[0], found[1])), full=full)
         else:
             full = layer.source not in self._half
-            self._add(place, replace(layer, source=self._at(layer.source, full=full)), full=full)
+        self._add(place, with_sources(layer, partial(self._at, full=full)), full=full)
 
     def _convolution(self, place: int, layer: Convolution) -> None:
         if layer.source in (0, self._last_sum):

@@ -27,7 +27,7 @@ def with_columns_apart(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     new: list[Layer] = []
     at = [0]  # where the values of the old list are in the new one
     for old in layers:
-        layer = with_sources(old, at)
+        layer = with_sources(old, at.__getitem__)
         if isinstance(layer, Convolution) and _pays(layer):
             new.append(_columns(layer))
             layer = _added(layer, source=len(new))
@@ -47,7 +47,7 @@ def _columns(layer: Convolution) -> Convolution:
     weight = layer.weight.permute(3, 0, 1, 2).reshape(columns * outputs, inputs, rows, 1)
     return replace(
         layer,
-        weight=weight.contiguous(memory_format=torch.channels_last),
+        weight=weight,
         bias=None,
         reach=(layer.reach[0], 0),
         dilation=(layer.dilation[0], 1),
@@ -62,7 +62,7 @@ def _added(layer: Convolution, source: int) -> Convolution:
     return replace(
         layer,
         source=source,
-        weight=weight.contiguous(memory_format=torch.channels_last),
+        weight=weight,
         reach=(0, layer.reach[1]),
         dilation=(1, layer.dilation[1]),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -108,12 +108,12 @@ def sources_of(layer: Layer) -> tuple[int, ...]:
     return layer.sources if isinstance(layer, (Sum, Join)) else (layer.source,)
 
 
-def with_sources(layer: Layer, at: Sequence[int]) -> Layer:
-    """Return a layer that takes ``at[i]`` where it took value ``i``."""
+def with_sources(layer: Layer, at: Callable[[int], int]) -> Layer:
+    """Return a layer that takes value ``at(i)`` where it took value ``i``."""
     if isinstance(layer, (Sum, Join)):
         first, second = layer.sources
-        return replace(layer, sources=(at[first], at[second]))
-    return replace(layer, source=at[layer.source])
+        return replace(layer, sources=(at(first), at(second)))
+    return replace(layer, source=at(layer.source))
 
 
 def moved(layer: Layer, to: torch.device | torch.dtype) -> Layer:
