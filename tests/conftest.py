@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy as np
+    import torch
 
     from napari_srgan.checkpoints import Model
     from napari_srgan.models.srresnet import SRResNet
+    from napari_srgan.program import Program
+    from napari_srgan.streaming import Work
 
 # Qt platforms that have no OpenGL: the viewer works on them, but its canvas stays black.
 PLATFORMS_WITHOUT_GL = ("offscreen", "minimal", "vnc")
@@ -159,6 +162,35 @@ def random_model(random_network: Callable[..., SRResNet]) -> Callable[..., Model
     from napari_srgan.checkpoints import Model
 
     return lambda *args, **sizes: Model("random", random_network(*args, **sizes), {})
+
+
+@pytest.fixture(scope="session")
+def in_bands() -> Callable[..., torch.Tensor]:
+    """Return what puts a program's output together from bands, each row of which is given once."""
+    import torch
+
+    from napari_srgan.streaming import RowStream
+
+    def compute(
+        program: Program,
+        image: torch.Tensor,
+        band: int,
+        record: Callable[[Work], Work] | None = None,
+    ) -> torch.Tensor:
+        stream = RowStream(program, image.shape[2], image.shape[3], band, record)
+        asked: list[tuple[int, int]] = []
+
+        def read(start: int, stop: int) -> torch.Tensor:
+            asked.append((start, stop))
+            return image[:, :, start:stop]
+
+        parts = [(first, rows.clone()) for first, rows in stream.iter_rows(read)]
+        assert [start for start, _ in asked] == list(range(0, image.shape[2], band))
+        ends = [0, *(first + rows.shape[2] for first, rows in parts)]
+        assert [first for first, _ in parts] == ends[:-1]
+        return torch.cat([rows for _, rows in parts], dim=2)
+
+    return compute
 
 
 @pytest.fixture

@@ -15,17 +15,9 @@ from napari_srgan.models.layers import Convolution, Join, Sum
 from napari_srgan.models.reading import read_layers
 from napari_srgan.program import Program
 from napari_srgan.runner import Runner, inference_network
-from napari_srgan.streaming import RowStream
 from napari_srgan.units import Units
 
 CPU = torch.device("cpu")
-
-
-def computed(program: Program, image: torch.Tensor) -> torch.Tensor:
-    stream = RowStream(program, image.shape[2], image.shape[3], 7)
-    return torch.cat(
-        [rows.clone() for _, rows in stream.iter_rows(lambda i, j: image[:, :, i:j])], 2
-    )
 
 
 def test_a_photograph_is_within_a_level_of_float32_nearly_everywhere() -> None:
@@ -45,15 +37,15 @@ def test_a_photograph_is_within_a_level_of_float32_nearly_everywhere() -> None:
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
-def test_it_is_the_same_function(random_network, scale) -> None:
+def test_it_is_the_same_function(random_network, in_bands, scale) -> None:
     network, image = folded(random_network(scale=scale)), torch.rand(1, 3, 19, 13)
     wanted = network(image)
-    found = computed(Program.of(network, torch.bfloat16), image)
+    found = in_bands(Program.of(network, torch.bfloat16), image, 7)
     assert found.shape == wanted.shape
     assert (found - wanted).abs().max() < 0.02 * wanted.abs().max()
 
 
-def test_grey_and_networks_without_skips_are_computed_too(random_network) -> None:
+def test_grey_and_networks_without_skips_are_computed_too(random_network, in_bands) -> None:
     grey = folded(random_network(channels=1))
     plain = torch.nn.Sequential(
         torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(4, 1, 3, padding=1)
@@ -61,7 +53,7 @@ def test_grey_and_networks_without_skips_are_computed_too(random_network) -> Non
     image = torch.rand(1, 1, 19, 13)
     for network in (grey, plain):
         wanted = network(image).detach()
-        found = computed(Program.of(network, torch.bfloat16), image)
+        found = in_bands(Program.of(network, torch.bfloat16), image, 7)
         assert (found - wanted).abs().max() < 0.02 * wanted.abs().max()
 
 

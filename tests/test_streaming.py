@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,36 +18,6 @@ from napari_srgan.streaming import RowStream, Work
 SIDES = st.integers(1, 40)
 
 
-def streamed(
-    network: nn.Module,
-    image: Tensor,
-    band: int,
-    record: Callable[[Work], Work] | None = None,
-) -> Tensor:
-    """Return a network's output put together from bands, each row of which is given once."""
-    return put_together(Program.of(network), image, band, record)
-
-
-def put_together(
-    program: Program,
-    image: Tensor,
-    band: int,
-    record: Callable[[Work], Work] | None = None,
-) -> Tensor:
-    stream = RowStream(program, image.shape[2], image.shape[3], band, record)
-    asked: list[tuple[int, int]] = []
-
-    def read(start: int, stop: int) -> Tensor:
-        asked.append((start, stop))
-        return image[:, :, start:stop]
-
-    parts = [(first, rows.clone()) for first, rows in stream.iter_rows(read)]
-    assert [start for start, _ in asked] == list(range(0, image.shape[2], band))
-    ends = [0, *(first + rows.shape[2] for first, rows in parts)]
-    assert [first for first, _ in parts] == ends[:-1]
-    return torch.cat([rows for _, rows in parts], dim=2)
-
-
 @torch.inference_mode()
 def whole(network: nn.Module, image: Tensor) -> Tensor:
     result: Tensor = network(image)
@@ -63,11 +32,13 @@ def whole(network: nn.Module, image: Tensor) -> Tensor:
     scale=st.sampled_from([2, 3, 4, 8]),
 )
 @settings(max_examples=60)
-def test_bands_equal_the_whole_image(random_network, height, width, band, blocks, scale) -> None:
+def test_bands_equal_the_whole_image(
+    random_network, in_bands, height, width, band, blocks, scale
+) -> None:
     network = folded(random_network(blocks=blocks, features=4, scale=scale))
     image = torch.rand(1, 3, height, width)
     wanted = whole(network, image)
-    found = streamed(network, image, band)
+    found = in_bands(Program.of(network), image, band)
     assert found.shape == wanted.shape
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
 
@@ -99,29 +70,31 @@ class Odd(nn.Module):
 
 @given(height=SIDES, width=SIDES, band=st.integers(1, 50))
 @settings(max_examples=30)
-def test_any_network_of_such_layers_streams(height, width, band) -> None:
+def test_any_network_of_such_layers_streams(in_bands, height, width, band) -> None:
     torch.manual_seed(0)
     network = Odd().eval()
     image = torch.randn(1, 2, height, width)
     wanted = whole(network, image)
-    torch.testing.assert_close(streamed(network, image, band), wanted, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        in_bands(Program.of(network), image, band), wanted, atol=1e-5, rtol=1e-5
+    )
 
 
-def test_a_program_converts_weights_and_leaves_the_network_as_it_is() -> None:
+def test_a_program_converts_weights_and_leaves_the_network_as_it_is(in_bands) -> None:
     torch.manual_seed(0)
     network = Odd().eval()
     image = torch.randn(1, 2, 23, 19, dtype=torch.float64)
 
-    found = put_together(Program.of(network, torch.float64), image, 5)
+    found = in_bands(Program.of(network, torch.float64), image, 5)
 
     assert {weight.dtype for weight in network.parameters()} == {torch.float32}
     torch.testing.assert_close(found, whole(network.double(), image), atol=1e-9, rtol=1e-9)
 
 
-def test_half_precision_streams_as_it_computes(random_network) -> None:
+def test_half_precision_streams_as_it_computes(random_network, in_bands) -> None:
     network = folded(random_network())
     image = torch.rand(1, 3, 33, 21).half()
-    found = put_together(Program.of(network, torch.float16), image, 5)
+    found = in_bands(Program.of(network, torch.float16), image, 5)
     difference = (found - whole(network.half(), image)).abs().max()
     assert difference <= 2**-8
 
@@ -179,15 +152,15 @@ def _memory(value: Any) -> int | None:
 )
 @settings(max_examples=25)
 def test_recorded_bands_equal_the_whole_image(
-    random_network, height, width, band, blocks, scale
+    random_network, in_bands, height, width, band, blocks, scale
 ) -> None:
     network = folded(random_network(blocks=blocks, features=4, scale=scale))
     image = torch.rand(1, 3, height, width)
-    found = streamed(network, image, band, Tape().record)
+    found = in_bands(Program.of(network), image, band, Tape().record)
     torch.testing.assert_close(found, whole(network, image), atol=1e-5, rtol=1e-5)
 
 
-def test_a_band_is_recorded_once_and_then_played(random_network) -> None:
+def test_a_band_is_recorded_once_and_then_played(random_network, in_bands) -> None:
     network, tape = folded(random_network(blocks=2, features=4)), Tape()
     recorded: list[Work] = []
     image = torch.rand(1, 3, 200, 9)
@@ -196,7 +169,7 @@ def test_a_band_is_recorded_once_and_then_played(random_network) -> None:
         recorded.append(work)
         return tape.record(work)
 
-    found = streamed(network, image, 4, record)
+    found = in_bands(Program.of(network), image, 4, record)
 
     assert len(recorded) == 1
     assert 40 < tape.played < 50  # of 53 steps
@@ -204,13 +177,17 @@ def test_a_band_is_recorded_once_and_then_played(random_network) -> None:
 
 
 @pytest.mark.parametrize(("height", "first"), [(40, 9), (200, 1)])
-def test_what_a_recording_does_not_suit_is_not_recorded(random_network, height, first) -> None:
+def test_what_a_recording_does_not_suit_is_not_recorded(
+    random_network, in_bands, height, first
+) -> None:
     def record(work: Work) -> Work:
         raise AssertionError("recorded")
 
     network = nn.Sequential(nn.Conv2d(3, 3, first, padding=first // 2), nn.ReLU())
     image = torch.rand(1, 3, height, 9)
-    torch.testing.assert_close(streamed(network, image, 4, record), whole(network, image))
+    torch.testing.assert_close(
+        in_bands(Program.of(network), image, 4, record), whole(network, image)
+    )
 
 
 def test_memory_grows_with_width_and_band_and_not_with_height(random_network) -> None:
