@@ -47,7 +47,8 @@ class SRResNetPhase:
     """Phase 1: the generator by a content loss alone."""
 
     steps: int = _setting(1_000_000, "Updates (§3.2: 10^6).")
-    learning_rate: float = _setting(1e-4, "Adam's step size, the highest of the schedule (§3.2).")
+    optimiser: str = _setting("adam", "What moves the weights (§3.2: Adam).", ("adam", "muon"))
+    learning_rate: float = _setting(1e-4, "Step size, the highest of the schedule (§3.2).")
     beta1: float = _setting(0.9, "Adam's β₁ (§3.2).")
     beta2: float = _setting(0.999, "Adam's β₂ (not in the paper: Adam's default).")
     schedule: str = _setting("constant", "After the warm-up.", ("constant", "cosine"))

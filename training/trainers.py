@@ -22,6 +22,7 @@ from napari_srgan.training.losses import (
     grid_loss,
     overshoot_loss,
 )
+from napari_srgan.training.optimisers import Descent
 from napari_srgan.training.teacher import Teacher
 
 State: TypeAlias = dict[str, Any]
@@ -100,7 +101,7 @@ class SRResNetTrainer:
         self._shared = shared(self.generator, team)
         self._content = content
         self._autocast = Autocast(recipe.precision, device)
-        self._optimiser = _adam(self.generator, self._phase)
+        self._descent = Descent(self.generator, _betas(self._phase), self._phase.optimiser)
 
     def learning_rate(self) -> float:
         """Return the rate of the next update."""
@@ -120,7 +121,7 @@ class SRResNetTrainer:
         with self._autocast():
             upscaled = self._shared(low)
         loss = self._content(upscaled.float(), high)
-        norm = _descend(self._optimiser, loss, self.learning_rate())
+        norm = self._descent.step(loss, self.learning_rate())
         self.average.update(self.generator)
         self.step += 1
         return {"content": loss.detach(), "gradient": norm}
@@ -131,7 +132,7 @@ class SRResNetTrainer:
             "step": self.step,
             "generator": self.generator.state_dict(),
             "average": self.average.state(),
-            "optimiser": self._optimiser.state_dict(),
+            "optimiser": self._descent.state(),
             "random": torch.get_rng_state(),
         }
 
@@ -140,7 +141,7 @@ class SRResNetTrainer:
         self.step = state["step"]
         self.generator.load_state_dict(state["generator"])
         self.average.restore(state["average"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        self._descent.restore(state["optimiser"])
         torch.set_rng_state(state["random"])
 
 
@@ -178,8 +179,8 @@ class SRGANTrainer:
         self._shared_discriminator = shared(self.discriminator, team)
         self._content = content
         self._autocast = Autocast(recipe.precision, device)
-        self._optimiser = _adam(self.generator, self._phase)
-        self._critic_optimiser = _adam(self.discriminator, self._phase)
+        self._descent = Descent(self.generator, _betas(self._phase))
+        self._critic_descent = Descent(self.discriminator, _betas(self._phase))
 
     def learning_rate(self) -> float:
         """Return the rate of the next update."""
@@ -205,7 +206,7 @@ class SRGANTrainer:
             real = self._shared_discriminator(self._moved(high))
             fake = self._shared_discriminator(self._moved(upscaled))
         loss = discriminator_loss(real.float(), fake.float())
-        norm = _descend(self._critic_optimiser, loss, self.learning_rate())
+        norm = self._critic_descent.step(loss, self.learning_rate())
         return {
             "discriminator": loss.detach(),
             "discriminator_gradient": norm,
@@ -226,7 +227,7 @@ class SRGANTrainer:
         loss = PerceptualLoss(content, adversarial_loss(logits.float()), weight)
         further = self._further_terms(upscaled, high)
         total = sum(further.values(), start=loss.total)
-        norm = _descend(self._optimiser, total, self.learning_rate())
+        norm = self._descent.step(total, self.learning_rate())
         return {
             "content": content.detach(),
             "adversarial": weight * loss.adversarial.detach(),
@@ -250,8 +251,8 @@ class SRGANTrainer:
             "generator": self.generator.state_dict(),
             "discriminator": self.discriminator.state_dict(),
             "average": self.average.state(),
-            "optimiser": self._optimiser.state_dict(),
-            "discriminator_optimiser": self._critic_optimiser.state_dict(),
+            "optimiser": self._descent.state(),
+            "discriminator_optimiser": self._critic_descent.state(),
             "random": torch.get_rng_state(),
         }
 
@@ -261,8 +262,8 @@ class SRGANTrainer:
         self.generator.load_state_dict(state["generator"])
         self.discriminator.load_state_dict(state["discriminator"])
         self.average.restore(state["average"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._critic_optimiser.load_state_dict(state["discriminator_optimiser"])
+        self._descent.restore(state["optimiser"])
+        self._critic_descent.restore(state["discriminator_optimiser"])
         torch.set_rng_state(state["random"])
 
 
@@ -307,19 +308,5 @@ def _to_training(network: SRResNet, norms: str) -> None:
                 module.eval()
 
 
-def _adam(network: nn.Module, phase: SRResNetPhase | SRGANPhase) -> torch.optim.Adam:
-    return torch.optim.Adam(
-        network.parameters(), lr=phase.learning_rate, betas=(phase.beta1, phase.beta2)
-    )
-
-
-def _descend(optimiser: torch.optim.Optimizer, loss: Tensor, learning_rate: float) -> Tensor:
-    """Make one step down a loss and return the gradient's norm."""
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    gradients = [p.grad for group in optimiser.param_groups for p in group["params"]]
-    norm = torch.nn.utils.get_total_norm(gradients)
-    optimiser.step()
-    return norm
+def _betas(phase: SRResNetPhase | SRGANPhase) -> tuple[float, float]:
+    return phase.beta1, phase.beta2
