@@ -35,47 +35,40 @@ class Descent:
     def __init__(
         self, network: nn.Module, betas: tuple[float, float], optimiser: str = "adam"
     ) -> None:
-        self._parameters = list(network.parameters())
+        self._network = network
         self._kernels = _inner_kernels(network) if optimiser == "muon" else []
-        by_muon = {id(kernel) for kernel in self._kernels}
-        self._adam = torch.optim.Adam(
-            [p for p in self._parameters if id(p) not in by_muon], betas=betas
-        )
         # Views: what Muon writes there is in the kernels.
         self._matrices = [_rows(kernel.detach()).view(len(kernel), -1) for kernel in self._kernels]
-        self._muon = _muon(self._matrices) if self._matrices else None
+        by_muon = {id(kernel) for kernel in self._kernels}
+        others = [p for p in network.parameters() if id(p) not in by_muon]
+        self._optimisers: dict[str, torch.optim.Optimizer] = {
+            "adam": torch.optim.Adam(others, betas=betas)
+        }
+        if self._matrices:
+            self._optimisers["muon"] = _muon(self._matrices)
 
     def step(self, loss: Tensor, learning_rate: float) -> Tensor:
         """Make one step down a loss and return the norm of its gradient."""
-        for parameter in self._parameters:
-            parameter.grad = None
+        self._network.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.get_total_norm(
-            [p.grad for p in self._parameters if p.grad is not None]
-        )
-        _step(self._adam, learning_rate)
-        if self._muon is not None:
-            for kernel, matrix in zip(self._kernels, self._matrices, strict=True):
-                matrix.grad = None if kernel.grad is None else _rows(kernel.grad).flatten(1)
-            _step(self._muon, learning_rate)
+        gradients = [p.grad for p in self._network.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        for kernel, matrix in zip(self._kernels, self._matrices, strict=True):
+            matrix.grad = None if kernel.grad is None else _rows(kernel.grad).flatten(1)
+        for optimiser in self._optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate
+            optimiser.step()
         return norm
 
     def state(self) -> dict[str, Any]:
         """Return what an exact continuation needs."""
-        muon = {} if self._muon is None else {"muon": self._muon.state_dict()}
-        return {"adam": self._adam.state_dict()} | muon
+        return {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what :meth:`state` returned."""
-        self._adam.load_state_dict(state["adam"])
-        if self._muon is not None:
-            self._muon.load_state_dict(state["muon"])
-
-
-def _step(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate
-    optimiser.step()
+        for name, optimiser in self._optimisers.items():
+            optimiser.load_state_dict(state[name])
 
 
 def _inner_kernels(network: nn.Module) -> list[nn.Parameter]:
