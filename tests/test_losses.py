@@ -21,6 +21,7 @@ from napari_srgan.training.losses import (
 from napari_srgan.training.vgg_weights import load_vgg
 
 LOG2 = math.log(2)
+PIXEL_LOSSES = [pixel_loss(kind) for kind in ("mse", "l1", "luminance")]
 
 
 class RedAndTwiceGreen(nn.Module):
@@ -60,8 +61,31 @@ def test_pixel_losses_average_over_images_channels_and_pixels(kind, expected):
     )
 
 
+def test_the_loss_of_luminance_is_four_fifths_of_it_and_a_fifth_of_colour():
+    # Red, green and blue by BT.601's weights: what the two pixels differ by in luminance.
+    first, second = 0.299 * 1 + 0.587 * 0.5, 0.299 * -1 + 0.114 * 1.5
+    colour = (1 + 1 + 0.25 + 0 + 0 + 2.25) / 6
+    expected = 0.8 * (first**2 + second**2) / 2 + 0.2 * colour
+
+    loss = pixel_loss("luminance")
+
+    assert loss(UPSCALED, HIGH).item() == pytest.approx(expected)
+    assert loss(UPSCALED.repeat(5, 1, 1, 1), HIGH.repeat(5, 1, 1, 1)).item() == pytest.approx(
+        expected
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_loss_of_luminance_of_grey_images_is_the_mean_squared_error(channels):
+    upscaled, high = (torch.rand(2, 1, 8, 12).expand(-1, channels, -1, -1) for _ in range(2))
+
+    expected = pixel_loss("mse")(upscaled, high)
+
+    torch.testing.assert_close(pixel_loss("luminance")(upscaled, high), expected)
+
+
 def test_an_unknown_pixel_loss_is_refused():
-    with pytest.raises(ValueError, match="must be one of mse, l1; got 'l2'"):
+    with pytest.raises(ValueError, match="must be one of mse, l1, luminance; got 'l2'"):
         pixel_loss("l2")
 
 
@@ -145,7 +169,7 @@ def test_losses_under_bfloat16_autocast_are_float32_and_close():
     generator = nn.Conv2d(3, 3, 3, padding=1)
     low, high = torch.rand(2, 3, 24, 36), torch.rand(2, 3, 24, 36) * 2 - 1
 
-    for loss in (vgg, pixel_loss("mse"), pixel_loss("l1")):
+    for loss in (vgg, *PIXEL_LOSSES):
         exact = loss(generator(low), high)
         with torch.autocast("cpu", torch.bfloat16):
             upscaled = generator(low)
@@ -155,7 +179,7 @@ def test_losses_under_bfloat16_autocast_are_float32_and_close():
         torch.testing.assert_close(rough, exact, rtol=0.02, atol=0)
 
 
-@pytest.mark.parametrize("loss", [pixel_loss("mse"), pixel_loss("l1"), VGGLoss(nn.Identity())])
+@pytest.mark.parametrize("loss", [*PIXEL_LOSSES, VGGLoss(nn.Identity())])
 def test_losses_of_bfloat16_images_are_counted_in_float32(loss):
     upscaled, high = (torch.rand(2, 3, 8, 12).bfloat16() for _ in range(2))
 
@@ -174,7 +198,7 @@ def test_channels_last_images_give_the_same_loss():
     torch.testing.assert_close(loss(*last), loss(upscaled, high))
 
 
-@pytest.mark.parametrize("loss", [pixel_loss("mse"), pixel_loss("l1"), VGGLoss(nn.Identity())])
+@pytest.mark.parametrize("loss", [*PIXEL_LOSSES, VGGLoss(nn.Identity())])
 def test_images_of_different_shapes_are_refused_and_not_broadcast(loss):
     with pytest.raises(ValueError, match=r"\(2, 3, 4, 6\).*\(2, 3, 4, 1\).* one shape"):
         loss(torch.zeros(2, 3, 4, 6), torch.zeros(2, 3, 4, 1))

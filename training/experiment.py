@@ -206,7 +206,7 @@ class _Work:
             wanted.add(recipe.srgan.content)
         for name in sorted(wanted):
             if name not in VGG_LAYERS:
-                self._losses[name] = pixel_loss("mse" if name == "mse" else "l1")
+                self._losses[name] = pixel_loss(name)
                 continue
             loaded = load_vgg(
                 VGG_LAYERS[name],
