@@ -46,28 +46,20 @@ def image(red, green, blue):
 # Two pixels that differ by 1 and −1 in red, 0.5 and 0 in green, 0 and 1.5 in blue.
 UPSCALED = image([0.5, -1.0], [0.5, 0.25], [0.0, 1.0])
 HIGH = image([-0.5, 0.0], [0.0, 0.25], [0.0, -0.5])
+MEAN_SQUARE = (1 + 1 + 0.25 + 0 + 0 + 2.25) / 6
+IN_LUMINANCE = (0.299 * 1 + 0.587 * 0.5, 0.299 * -1 + 0.114 * 1.5)  # by BT.601's weights
 
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
-    [("mse", (1 + 1 + 0.25 + 0 + 0 + 2.25) / 6), ("l1", (1 + 1 + 0.5 + 0 + 0 + 1.5) / 6)],
+    [
+        ("mse", MEAN_SQUARE),
+        ("l1", (1 + 1 + 0.5 + 0 + 0 + 1.5) / 6),
+        ("luminance", 0.8 * sum(y**2 for y in IN_LUMINANCE) / 2 + 0.2 * MEAN_SQUARE),
+    ],
 )
 def test_pixel_losses_average_over_images_channels_and_pixels(kind, expected):
     loss = pixel_loss(kind)
-
-    assert loss(UPSCALED, HIGH).item() == pytest.approx(expected)
-    assert loss(UPSCALED.repeat(5, 1, 1, 1), HIGH.repeat(5, 1, 1, 1)).item() == pytest.approx(
-        expected
-    )
-
-
-def test_the_loss_of_luminance_is_four_fifths_of_it_and_a_fifth_of_colour():
-    # Red, green and blue by BT.601's weights: what the two pixels differ by in luminance.
-    first, second = 0.299 * 1 + 0.587 * 0.5, 0.299 * -1 + 0.114 * 1.5
-    colour = (1 + 1 + 0.25 + 0 + 0 + 2.25) / 6
-    expected = 0.8 * (first**2 + second**2) / 2 + 0.2 * colour
-
-    loss = pixel_loss("luminance")
 
     assert loss(UPSCALED, HIGH).item() == pytest.approx(expected)
     assert loss(UPSCALED.repeat(5, 1, 1, 1), HIGH.repeat(5, 1, 1, 1)).item() == pytest.approx(
