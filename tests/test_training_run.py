@@ -563,6 +563,7 @@ def test_two_processes_train_what_one_trains_from_the_same_batch(tmp_path, image
     module = ["-m", "napari_srgan.training", "train", str(images), "--out", str(two), *common]
     done = subprocess.run([*launch, *module], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Done. Next:") == alone.stdout.count("Done. Next:") == 1
     rows = [(out / "srresnet" / "training.csv").read_text().split("\n") for out in (one, two)]
     for mine, theirs in zip(*rows, strict=True):
         if mine and mine[0].isdigit():

@@ -27,6 +27,11 @@ class Team:
         return self.rank == 0
 
 
+def is_leader() -> bool:
+    """Return whether this process is the only one, or the first of those torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def own_device(device: torch.device) -> torch.device:
     """Return the CUDA device that torchrun meant for this process; other devices as they are."""
     place = os.environ.get("LOCAL_RANK")
