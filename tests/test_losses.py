@@ -21,7 +21,7 @@ from napari_srgan.training.losses import (
 from napari_srgan.training.vgg_weights import load_vgg
 
 LOG2 = math.log(2)
-PIXEL_LOSSES = [pixel_loss(kind) for kind in ("mse", "l1", "luminance")]
+PIXEL_LOSSES = [pixel_loss(kind) for kind in ("mse", "l1", "luminance", "psnr")]
 
 
 class RedAndTwiceGreen(nn.Module):
@@ -48,6 +48,7 @@ UPSCALED = image([0.5, -1.0], [0.5, 0.25], [0.0, 1.0])
 HIGH = image([-0.5, 0.0], [0.0, 0.25], [0.0, -0.5])
 MEAN_SQUARE = (1 + 1 + 0.25 + 0 + 0 + 2.25) / 6
 IN_LUMINANCE = (0.299 * 1 + 0.587 * 0.5, 0.299 * -1 + 0.114 * 1.5)  # by BT.601's weights
+LUMINANCE_SQUARE = 0.8 * sum(y**2 for y in IN_LUMINANCE) / 2 + 0.2 * MEAN_SQUARE
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,8 @@ IN_LUMINANCE = (0.299 * 1 + 0.587 * 0.5, 0.299 * -1 + 0.114 * 1.5)  # by BT.601'
     [
         ("mse", MEAN_SQUARE),
         ("l1", (1 + 1 + 0.5 + 0 + 0 + 1.5) / 6),
-        ("luminance", 0.8 * sum(y**2 for y in IN_LUMINANCE) / 2 + 0.2 * MEAN_SQUARE),
+        ("luminance", LUMINANCE_SQUARE),
+        ("psnr", math.log(1 + LUMINANCE_SQUARE / (2 / 255) ** 2)),
     ],
 )
 def test_pixel_losses_average_over_images_channels_and_pixels(kind, expected):
@@ -76,8 +78,22 @@ def test_the_loss_of_luminance_of_grey_images_is_the_mean_squared_error(channels
     torch.testing.assert_close(pixel_loss("luminance")(upscaled, high), expected)
 
 
+def test_the_loss_of_psnr_counts_ratios_of_errors_image_by_image():
+    high = torch.zeros(2, 3, 4, 4)
+    smooth, busy = torch.full_like(high[:1], 0.05), torch.full_like(high[:1], 0.5)
+    loss, before = pixel_loss("psnr"), torch.cat([smooth, busy])
+
+    of_smooth, of_busy = (
+        loss(before, high) - loss(torch.cat(after), high)
+        for after in ([smooth * 0.9, busy], [smooth, busy * 0.9])
+    )
+
+    assert of_smooth.item() == pytest.approx(of_busy.item(), rel=0.05)
+    assert loss(high, high).item() == 0
+
+
 def test_an_unknown_pixel_loss_is_refused():
-    with pytest.raises(ValueError, match="must be one of mse, l1, luminance; got 'l2'"):
+    with pytest.raises(ValueError, match="must be one of mse, l1, luminance, psnr; got 'l2'"):
         pixel_loss("l2")
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from napari_srgan.training.cli import app
+from napari_srgan.training.config import CONTENT_LOSSES
 from napari_srgan.training.curves import _smooth, draw_curves, read_logs
 
 SETTINGS = {"srresnet.loss": "l1", "srgan.content": "vgg54"}
@@ -28,9 +29,9 @@ def write(path, rows):
         writer.writerows(rows)
 
 
-def begin(run, *phases):
+def begin(run, *phases, settings=SETTINGS):
     run.mkdir(exist_ok=True)
-    (run / "run.json").write_text(json.dumps({"settings": SETTINGS}), encoding="utf-8")
+    (run / "run.json").write_text(json.dumps({"settings": settings}), encoding="utf-8")
     for phase in phases:
         more = {"adversarial": 2e-3, "d_high": 0.75, "d_upscaled": 0.25} if phase == "srgan" else {}
         training = [{"step": step, "content": 1 / step, **more} for step in STEPS]
@@ -75,6 +76,12 @@ def test_lines_go_through_what_was_logged(tmp_path):
 def test_losses_are_called_by_what_they_compare(tmp_path):
     logs = read_logs(begin(tmp_path, "srresnet", "srgan"))
     assert [log.content for log in logs] == ["L1 on [-1, 1]", "MSE of VGG19 φ5,4"]
+
+
+@pytest.mark.parametrize("loss", CONTENT_LOSSES)
+def test_every_content_loss_has_its_unit(tmp_path, loss):
+    (log,) = read_logs(begin(tmp_path, "srresnet", settings={"srresnet.loss": loss}))
+    assert "MSE" in log.content or "L1" in log.content
 
 
 def test_rows_of_a_log_whose_columns_changed_are_one_line(tmp_path):

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-CONTENT_LOSSES = ("mse", "l1", "luminance", "vgg22", "vgg54")
+CONTENT_LOSSES = ("mse", "l1", "luminance", "psnr", "vgg22", "vgg54")
 # "batch" as the paper trains; "running" holds the statistics, as at test time, which suits a
 # network that is trained on.
 NORMS = ("batch", "running")

@@ -23,6 +23,12 @@ Rows = list[dict[str, str]]
 _TITLES = {"srresnet": "Phase 1", "srgan": "Phase 2"}
 _WIDTH, _ROW_HEIGHT, _DOTS = 9.0, 2.6, 100  # inches, inches, dots an inch: 900 pixels wide
 _WINDOWS = 20  # a smoothed line is of means of a so-manyth part of it
+_UNITS = {
+    "mse": "MSE on [-1, 1]",
+    "l1": "L1 on [-1, 1]",
+    "luminance": "MSE of luminance on [-1, 1]",
+    "psnr": "ln(1 + MSE in grey levels²)",
+}
 _NARROW = 10  # times: within such a range, a logarithmic axis is labelled as a linear one is
 _BLUE, _ORANGE, _GREY = "#1c5d99", "#c2571a", "#8a8a8a"
 
@@ -208,7 +214,7 @@ def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _unit_of(loss: str) -> str:
     if loss.startswith("vgg"):
         return f"MSE of VGG19 φ{loss[-2]},{loss[-1]}"
-    return f"{loss.upper()} on [-1, 1]"
+    return _UNITS.get(loss, loss)
 
 
 def _read_all(folder: Path, name: str) -> Rows:

@@ -19,6 +19,7 @@ from napari_srgan.training.config import ADVERSARIAL_WEIGHT, VGG_SCALE_PAPER
 _NEARBY = 5  # pixels, across
 _LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 _COLOUR = 0.2  # share of `mse_loss` in the loss of luminance
+_ONE_LEVEL = (2 / 255) ** 2  # squared error of one grey level of 8 bits, on [-1, 1]
 
 VGG_SCALES = {"paper": VGG_SCALE_PAPER, "none": 1.0}
 
@@ -27,7 +28,7 @@ ContentLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 def pixel_loss(kind: str) -> ContentLoss:
-    """Return the loss that compares pixels, by its name: ``"mse"``, ``"l1"``, ``"luminance"``.
+    """Return the loss that compares pixels: ``"mse"``, ``"l1"``, ``"luminance"`` or ``"psnr"``.
 
     Raises
     ------
@@ -38,6 +39,7 @@ def pixel_loss(kind: str) -> ContentLoss:
         "mse": mse_loss,
         "l1": l1_loss,
         "luminance": luminance_loss,
+        "psnr": psnr_loss,
     }
     if kind not in losses:
         raise ValueError(f"The pixel loss must be one of {', '.join(losses)}; got {kind!r}.")
@@ -67,12 +69,30 @@ def luminance_loss(upscaled: Tensor, high: Tensor) -> Tensor:
     BT.601's; the part of :func:`mse_loss` keeps the colours. Of grey images, of one channel
     or of three, it is the mean squared error.
     """
-    colour = mse_loss(upscaled, high)
+    return _luminance_errors(upscaled, high).mean()
+
+
+def psnr_loss(upscaled: Tensor, high: Tensor) -> Tensor:
+    """Return the mean over the images of the logarithm of their errors (not in the paper).
+
+    The protocol measures a PSNR for each image, and so counts ratios of errors: a tenth less is as
+    much in a smooth image as in a busy one, which has most of the squared error of a batch. For
+    each image this is ln(1 + e / e₁), e being its :func:`luminance_loss` and e₁ the squared error
+    of one grey level of 8 bits, below which there is little to gain.
+    """
+    return torch.log1p(_luminance_errors(upscaled, high) / _ONE_LEVEL).mean()
+
+
+def _luminance_errors(upscaled: Tensor, high: Tensor) -> Tensor:
+    """Return for each image four fifths of luminance's squared error and one of colour's."""
+    _check_alike(upscaled, high)
+    difference = upscaled.float() - high.float()
+    colour = difference.square().mean(dim=(1, 2, 3))
     if upscaled.shape[1] == 1:
         return colour
-    weights = upscaled.new_tensor(_LUMINANCE, dtype=torch.float32).view(1, 3, 1, 1)
-    difference = ((upscaled.float() - high.float()) * weights).sum(dim=1)
-    return torch.lerp(difference.square().mean(), colour, _COLOUR)
+    weights = difference.new_tensor(_LUMINANCE).view(1, 3, 1, 1)
+    luminance = (difference * weights).sum(dim=1).square().mean(dim=(1, 2))
+    return torch.lerp(luminance, colour, _COLOUR)
 
 
 class VGGLoss(nn.Module):
