@@ -78,6 +78,15 @@ def test_the_loss_of_luminance_of_grey_images_is_the_mean_squared_error(channels
     torch.testing.assert_close(pixel_loss("luminance")(upscaled, high), expected)
 
 
+@pytest.mark.parametrize("channels", [2, 4])
+def test_the_loss_of_luminance_of_channels_that_are_not_rgb_is_the_mean_squared_error(channels):
+    upscaled, high = (torch.rand(2, channels, 8, 12) for _ in range(2))
+
+    expected = pixel_loss("mse")(upscaled, high)
+
+    torch.testing.assert_close(pixel_loss("luminance")(upscaled, high), expected)
+
+
 def test_the_loss_of_psnr_counts_ratios_of_errors_image_by_image():
     high = torch.zeros(2, 3, 4, 4)
     smooth, busy = torch.full_like(high[:1], 0.05), torch.full_like(high[:1], 0.5)

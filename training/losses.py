@@ -66,8 +66,8 @@ def luminance_loss(upscaled: Tensor, high: Tensor) -> Tensor:
     """Return four fifths of luminance's squared error and one of colour's (not in the paper).
 
     Luminance is what the protocol measures (§3.1) and what the eye sees details in. Its weights are
-    BT.601's; the part of :func:`mse_loss` keeps the colours. Of grey images, of one channel
-    or of three, it is the mean squared error.
+    BT.601's; the part of :func:`mse_loss` keeps the colours. Of grey images in three channels, and
+    of all images in any other number of them, it is the mean squared error.
     """
     return _luminance_errors(upscaled, high).mean()
 
@@ -88,7 +88,7 @@ def _luminance_errors(upscaled: Tensor, high: Tensor) -> Tensor:
     _check_alike(upscaled, high)
     difference = upscaled.float() - high.float()
     colour = difference.square().mean(dim=(1, 2, 3))
-    if upscaled.shape[1] == 1:
+    if upscaled.shape[1] != len(_LUMINANCE):
         return colour
     weights = difference.new_tensor(_LUMINANCE).view(1, 3, 1, 1)
     luminance = (difference * weights).sum(dim=1).square().mean(dim=(1, 2))
