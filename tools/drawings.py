@@ -46,8 +46,7 @@ class Pen:
 
     def colour(self) -> Colour:
         """Return a chance colour."""
-        r, g, b = (int(v) for v in self.rng.integers(0, 256, 3))
-        return r, g, b
+        return _colour(self.rng, 0, 256)
 
     def point(self) -> Point:
         """Return a chance place on the page."""
@@ -221,10 +220,14 @@ def _two_colours(rng: np.random.Generator) -> tuple[Colour, Colour]:
     """Return paper and ink: black on white, or chance colours that are far apart."""
     if rng.random() < 0.4:
         return (255, 255, 255), (0, 0, 0)
-    light = tuple(int(v) for v in rng.integers(170, 256, 3))
-    dark = tuple(int(v) for v in rng.integers(0, 90, 3))
-    paper, ink = (light, dark) if rng.random() < 0.7 else (dark, light)
-    return (paper[0], paper[1], paper[2]), (ink[0], ink[1], ink[2])
+    light, dark = _colour(rng, 170, 256), _colour(rng, 0, 90)
+    return (light, dark) if rng.random() < 0.7 else (dark, light)
+
+
+def _colour(rng: np.random.Generator, low: int, high: int) -> Colour:
+    """Return a chance colour, its channels from ``low`` up to ``high``."""
+    r, g, b = (int(v) for v in rng.integers(low, high, 3))
+    return r, g, b
 
 
 def _opposite(colour: Colour) -> Colour:

@@ -121,17 +121,18 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _run(plan: Plan) -> None:
-    from napari_srgan.training.distributed import is_leader
+    from napari_srgan.training.distributed import own_team
     from napari_srgan.training.experiment import Note, iter_run
 
+    leads = own_team().leads
     with _stop_on_ctrl_c() as stop:
         for event in iter_run(plan, stop):
             typer.echo(event.text if isinstance(event, Note) else _line(event))
     if stop.is_set():
-        if is_leader():
+        if leads:
             typer.echo(f"Stopped and saved. The same command goes on with {plan.out}.", err=True)
         raise typer.Exit(INTERRUPTED)
-    if is_leader():
+    if leads:
         export = "python -m napari_srgan.training export"
         typer.echo(f"Done. Next: {export} {plan.out} MODEL.safetensors")
 

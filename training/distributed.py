@@ -27,9 +27,10 @@ class Team:
         return self.rank == 0
 
 
-def is_leader() -> bool:
-    """Return whether this process is the only one, or the first of those torchrun started."""
-    return os.environ.get("RANK", "0") == "0"
+def own_team() -> Team:
+    """Return the place of this process among those that ``torchrun`` started, or of one alone."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    return Team(int(os.environ.get("RANK", "0")), size) if size > 1 else Team()
 
 
 def own_device(device: torch.device) -> torch.device:
@@ -44,13 +45,13 @@ def team(device: torch.device) -> Iterator[Team]:
 
     NCCL connects CUDA devices, gloo everything else.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
-        yield Team()
+    here = own_team()
+    if here.size == 1:
+        yield here
         return
     torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Team(torch.distributed.get_rank(), size)
+        yield here
     finally:
         torch.distributed.destroy_process_group()
 
