@@ -25,7 +25,7 @@ from napari_srgan.checkpoints import load_checkpoint, save_checkpoint
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.self_test import make_self_test
 from napari_srgan.training import exporting
-from napari_srgan.training.checkpoint_files import Checkpoints
+from napari_srgan.training.checkpoint_files import Checkpoints, read_state
 from napari_srgan.training.cli import app
 from napari_srgan.training.config import Recipe, from_settings
 from napari_srgan.training.experiment import Note, PhaseReport, Plan, iter_run
@@ -460,8 +460,28 @@ def test_a_generator_of_many_channels_is_exported_with_a_self_test(tmp_path) -> 
     assert test.low.shape[0] == 5
 
 
-def test_a_run_without_a_checkpoint_cannot_be_exported(tmp_path) -> None:
-    with pytest.raises(FileNotFoundError, match="no checkpoint"):
+def test_the_best_generator_is_exported_before_there_is_a_checkpoint(tmp_path, images) -> None:
+    """Of a run that was killed after it was validated and before it was saved."""
+    run(plan_of(images, tmp_path / "run", small(), hold_back=("0.png",)))
+    for checkpoint in Checkpoints(tmp_path / "run" / "srresnet").paths():
+        checkpoint.unlink()
+    folder, target = RunFolder(tmp_path / "run"), tmp_path / "x.safetensors"
+    export_generator(folder, target, "x", which="best")
+    best = read_state(tmp_path / "run" / "srresnet" / "best.pt")
+    assert_same(load_checkpoint(target).network.state_dict(), best["generator"])
+    for which in ("average", "plain"):
+        with pytest.raises(FileNotFoundError, match="no checkpoint yet"):
+            export_generator(folder, target, "x", which=which)
+
+
+def test_without_images_held_back_there_is_no_best_generator(tmp_path, images) -> None:
+    run(plan_of(images, tmp_path / "run", small(srresnet__steps=1)))
+    with pytest.raises(FileNotFoundError, match="no best generator: nothing was held back"):
+        export_generator(RunFolder(tmp_path / "run"), tmp_path / "x.safetensors", "x", which="best")
+
+
+def test_only_a_run_can_be_exported(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError, match="not the folder of a run"):
         export_generator(RunFolder(tmp_path), tmp_path / "x.safetensors", "x", which="plain")
 
 

@@ -13,7 +13,7 @@ from napari_srgan.checkpoints import load_checkpoint, rounded_to_half, save_chec
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.self_test import make_self_test
 from napari_srgan.training.checkpoint_files import Checkpoints, read_state
-from napari_srgan.training.runs import BEST, RunFolder, digest_of
+from napari_srgan.training.runs import BEST, PHASES, RunFolder, digest_of
 from napari_srgan.verification import verify
 
 
@@ -27,7 +27,7 @@ def export_generator(
     Parameters
     ----------
     run : RunFolder
-        The run; its last phase counts.
+        The run. The generator is of its last phase that has such a one.
     target : Path
         The safetensors file to write.
     name : str
@@ -45,9 +45,8 @@ def export_generator(
     ValueError
         If a weight is too large for 16 bits.
     """
-    phase = run.last_phase()
-    step, state = _generator(run.phase(phase), which)
     described, sizes = run.described(), run.recipe().network
+    phase, step, state = _generator(run, which)
     described["data"] = Path(described["data"]).name  # where it lay is nobody's business
     network = SRResNet(
         blocks=sizes.blocks, features=sizes.features, channels=sizes.channels, scale=sizes.scale
@@ -146,18 +145,25 @@ def _write(
     }
 
 
-def _generator(folder: Path, which: str) -> tuple[int, dict[str, Any]]:
+def _generator(run: RunFolder, which: str) -> tuple[str, int, dict[str, Any]]:
+    """Return the phase and step that a generator is of, and its weights."""
+    for phase in reversed(PHASES):
+        state = _kept(run.phase(phase), which)
+        if state is not None:
+            weights = state["average"]["network"] if which == "average" else state["generator"]
+            return phase, state["step"], weights
     if which == "best":
-        if not (folder / BEST).exists():
-            raise FileNotFoundError(f"{folder} has no best generator: nothing was held back.")
-        state = read_state(folder / BEST)
-        return state["step"], state["generator"]
-    state_or_none = Checkpoints(folder).latest()
-    if state_or_none is None:
-        raise FileNotFoundError(f"{folder} has no checkpoint.")
-    state = state_or_none
-    network = state["average"]["network"] if which == "average" else state["generator"]
-    return state["step"], network
+        raise FileNotFoundError(
+            f"{run.path} has no best generator: nothing was held back, or not yet validated on."
+        )
+    raise FileNotFoundError(f"{run.path} has no checkpoint yet.")
+
+
+def _kept(folder: Path, which: str) -> dict[str, Any] | None:
+    """Return what a phase has kept of a generator, if anything."""
+    if which != "best":
+        return Checkpoints(folder).latest()
+    return read_state(folder / BEST) if (folder / BEST).exists() else None
 
 
 def _verify(path: Path) -> None:

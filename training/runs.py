@@ -127,19 +127,6 @@ class RunFolder:
                 f"{self.path} holds another run: {'; '.join(other)}. Use another --out."
             )
 
-    def last_phase(self) -> str:
-        """Return the phase that the run has come to.
-
-        Raises
-        ------
-        OSError
-            If it has no checkpoint yet.
-        """
-        for name in reversed(PHASES):
-            if Checkpoints(self.phase(name)).paths():
-                return name
-        raise FileNotFoundError(f"{self.path} has no checkpoint yet.")
-
 
 def digest_of(model: Path) -> str:
     """Return the sha256 of a model file, by which runs and registries name it."""
