@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     import numpy as np
     import torch
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 PLATFORMS_WITHOUT_GL = ("offscreen", "minimal", "vnc")
 OPENS_A_VIEWER = {"make_napari_viewer", "make_napari_viewer_proxy"}
 GL_MAX_3D_TEXTURE_SIZE = 0x8073
+TOOLS = Path(__file__).resolve().parent.parent / "tools"
 
 
 # napari reads this once, when its settings are first imported, and would else write the user's.
@@ -191,6 +194,13 @@ def in_bands() -> Callable[..., torch.Tensor]:
         return torch.cat([rows for _, rows in parts], dim=2)
 
     return compute
+
+
+@pytest.fixture
+def tool(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Return what imports a module of ``tools/``, which is no package."""
+    monkeypatch.syspath_prepend(TOOLS)
+    return importlib.import_module
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,21 +13,19 @@ from napari_srgan.checkpoints import save_checkpoint
 from napari_srgan.registry import parse_registry
 from napari_srgan.training.bicubic import shrink
 
-TOOLS = Path(__file__).resolve().parent.parent / "tools"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 CARD = f"# A card\n\n{BEGIN}\n{END}\n\nProse: 3.14 of it.\n\n{BEGIN}\nold\n{END}\n\nLimits.\n"
 README = f"# Title\n\n{BEGIN}\n{END}\n\nMore.\n"
 
 
 @pytest.fixture
-def measured(monkeypatch):
-    monkeypatch.syspath_prepend(TOOLS)
-    return importlib.import_module("measured")
+def measured(tool):
+    return tool("measured")
 
 
 @pytest.fixture
-def cards(measured):
-    return importlib.import_module("cards")
+def cards(tool):
+    return tool("cards")
 
 
 @pytest.fixture

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-TOOLS = Path(__file__).resolve().parent.parent / "tools"
-
 
 @pytest.fixture
-def crops(monkeypatch):
-    monkeypatch.syspath_prepend(TOOLS)
-    return importlib.import_module("crops")
+def crops(tool):
+    return tool("crops")
 
 
 @pytest.fixture

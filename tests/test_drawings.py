@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-TOOLS = Path(__file__).resolve().parent.parent / "tools"
 pytest.importorskip("matplotlib", reason="its fonts are what pages are written in")
 
 
 @pytest.fixture
-def drawings(monkeypatch):
-    monkeypatch.syspath_prepend(TOOLS)
-    return importlib.import_module("drawings")
+def drawings(tool):
+    return tool("drawings")
 
 
 @pytest.mark.parametrize("number", range(4))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 import subprocess
@@ -20,19 +19,17 @@ with_xvfb = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="needs Xvfb"
 
 
 @pytest.fixture
-def system_packages(monkeypatch):
-    monkeypatch.syspath_prepend(TOOLS)
-    module = importlib.import_module("system_packages")
+def system_packages(monkeypatch, tool):
+    module = tool("system_packages")
     monkeypatch.setattr(module, "_loads", lambda library: False)
     monkeypatch.setattr(module, "has_display", lambda: False)
     return module
 
 
 @pytest.fixture
-def bootstrap(monkeypatch, tmp_path):
+def bootstrap(monkeypatch, tmp_path, tool):
     """Return the setup, on files of its own, with nothing installed and the steps noted."""
-    monkeypatch.syspath_prepend(TOOLS)
-    module = importlib.import_module("bootstrap")
+    module = tool("bootstrap")
     for name in ("pyproject.toml", "setup.py", "napari.yaml", "installed.yaml"):
         (tmp_path / name).write_text("project = {name = 'same'}")
     monkeypatch.setattr(module, "ROOT", tmp_path)
