@@ -25,7 +25,7 @@ from engines import not_installed
 from onnx_file import ExportError
 from workers import WorkerError
 
-from napari_srgan.catalogue import DEFAULT_MODEL
+from napari_srgan.store.registry import DEFAULT_MODEL
 
 PARTS = ("comparison", "scaling", "startup", "memory_limit", "card", "training_step")
 # Wider than the largest tile with its halo, and whole within the memory of a laptop.

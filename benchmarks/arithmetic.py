@@ -7,8 +7,8 @@ import time
 import torch
 from torch import nn
 
-from napari_srgan.models.layers import Convolution
-from napari_srgan.program import Program
+from napari_srgan.graph.ops import Convolution
+from napari_srgan.graph.program import Program
 
 MATRIX_EDGE, CARD_EDGE = 2048, 8192
 _REPEATS = 3
@@ -48,7 +48,7 @@ def wait_for(device: torch.device) -> None:
 def computed_multiply_adds(network: nn.Module) -> int:
     """Return the multiply-adds that a stream of a network computes for each pixel of its input.
 
-    They differ from :func:`napari_srgan.models.cost.multiply_adds`, which counts the paper's
+    They differ from :func:`napari_srgan.graph.analyse.multiply_adds`, which counts the paper's
     network, by the zeros in the last kernel, which is moved before the last shuffle, and by the
     sum of its columns.
     """

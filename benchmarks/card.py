@@ -15,17 +15,17 @@ from samples import photograph
 from texts import say, table
 from torch import Tensor
 
-from napari_srgan import streaming
-from napari_srgan.cuda_graphs import recorded
-from napari_srgan.devices import exact_float32, half_precision
-from napari_srgan.inference import upscale_array
-from napari_srgan.library import load_model
-from napari_srgan.models.cost import multiply_adds
-from napari_srgan.program import Program
-from napari_srgan.runner import inference_network
-from napari_srgan.settings import Settings
-from napari_srgan.streaming import RowStream
-from napari_srgan.verification import precision_name
+from napari_srgan.graph.analyse import multiply_adds
+from napari_srgan.graph.program import Program
+from napari_srgan.inference import streaming
+from napari_srgan.inference.devices import exact_float32, half_precision
+from napari_srgan.inference.run import upscale_array
+from napari_srgan.inference.runner import inference_network
+from napari_srgan.inference.settings import Settings
+from napari_srgan.inference.streaming import RowStream
+from napari_srgan.inference.transfers import recorded
+from napari_srgan.inference.verify import precision_name
+from napari_srgan.store.load import load_model
 
 SIZE = (540, 960)  # of the image; the result is 4K
 BANDS = (32, 64, 128, 256)  # rows

@@ -21,14 +21,14 @@ from openvino_bands import compile_settings, open_vino_bands
 from torch import Tensor
 from workers import Array, Load, Upscale
 
-from napari_srgan.devices import half_precision
-from napari_srgan.images import ValueRange
-from napari_srgan.inference import upscale_array
-from napari_srgan.library import load_model
+from napari_srgan.inference.devices import half_precision
+from napari_srgan.inference.images import ValueRange
+from napari_srgan.inference.planes import Units
+from napari_srgan.inference.run import upscale_array
+from napari_srgan.inference.runner import Runner, inference_network
+from napari_srgan.inference.settings import Settings
 from napari_srgan.models.srresnet import SRResNet
-from napari_srgan.runner import Runner, inference_network
-from napari_srgan.settings import Settings
-from napari_srgan.units import Units
+from napari_srgan.store.load import load_model
 
 CPU = torch.device("cpu")
 WHOLE = 2**16  # a tile's edge that no image here reaches

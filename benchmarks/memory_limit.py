@@ -29,8 +29,8 @@ from samples import photograph
 from workers import Array
 
 from napari_srgan import iter_upscale, load_model, upscale
-from napari_srgan.checkpoints import Model
 from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.store.checkpoint import Model
 
 EDGE = 4096  # of the image, in pixels
 # MiB beyond what libraries have taken; zarr runs threads of its own.

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch.export import Dim
 
-from napari_srgan.library import load_model
-from napari_srgan.runner import inference_network
+from napari_srgan.inference.runner import inference_network
+from napari_srgan.store.load import load_model
 
 _EXAMPLE = (1, 3, 24, 32)
 

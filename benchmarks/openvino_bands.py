@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from workers import Array, Upscale
 
-from napari_srgan.library import load_model
-from napari_srgan.models.layers import Convolution, Layer, Pointwise, Shuffle, Sum
-from napari_srgan.planning import rows_of_a_band
-from napari_srgan.program import Program
-from napari_srgan.runner import inference_network
+from napari_srgan.graph.ops import Convolution, Layer, Pointwise, Shuffle, Sum
+from napari_srgan.graph.program import Program
+from napari_srgan.inference.planning import rows_of_a_band
+from napari_srgan.inference.runner import inference_network
+from napari_srgan.store.load import load_model
 
 _ROWS = 2  # the axis
 

@@ -17,7 +17,7 @@ from samples import photograph
 from texts import say, table
 from workers import Bench, Load, Worker
 
-from napari_srgan.library import load_model
+from napari_srgan.store.load import load_model
 
 EDGES = (256, 512, 1024, 2048, 4096)  # of square images; the first one is computed whole
 TIME_GOAL = (2048, 1.03)  # at this edge: time for each pixel, of that at the first

@@ -20,13 +20,13 @@ from PIL import Image
 from skimage import data as samples
 from torch import Tensor
 
-from napari_srgan.devices import choose_device, describe_device
+from napari_srgan.inference.devices import choose_device, describe_device
 from napari_srgan.training.config import Recipe, load_recipe
-from napari_srgan.training.data import CropSampler, iter_batches, open_pack
-from napari_srgan.training.distributed import Team
-from napari_srgan.training.loop import unit_batch
-from napari_srgan.training.losses import pixel_loss
-from napari_srgan.training.trainers import SRGANTrainer, SRResNetTrainer, build_generator
+from napari_srgan.training.data.open import CropSampler, iter_batches, open_pack
+from napari_srgan.training.optimise.distributed import Team
+from napari_srgan.training.optimise.losses import pixel_loss
+from napari_srgan.training.run.loop import unit_batch
+from napari_srgan.training.run.trainers import SRGANTrainer, SRResNetTrainer, build_generator
 
 ROUNDS = 5
 

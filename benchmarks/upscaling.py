@@ -18,10 +18,10 @@ from samples import photograph
 from texts import say
 from workers import Array, Bench, Load, Run, Worker, WorkerError
 
-from napari_srgan.library import load_model
-from napari_srgan.models.cost import multiply_adds
-from napari_srgan.planning import memory_per_pixel
-from napari_srgan.runner import inference_network
+from napari_srgan.graph.analyse import multiply_adds
+from napari_srgan.inference.planning import memory_per_pixel
+from napari_srgan.inference.runner import inference_network
+from napari_srgan.store.load import load_model
 
 LEVELS = 255  # of 8 bits, from black to white
 WHOLE_IMAGE = frozenset({"reference", "whole"})  # they hold the features of the whole image

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from napari_srgan.checkpoints import Model
+    from napari_srgan.graph.program import Program
+    from napari_srgan.inference.streaming import Work
     from napari_srgan.models.srresnet import SRResNet
-    from napari_srgan.program import Program
-    from napari_srgan.streaming import Work
+    from napari_srgan.store.checkpoint import Model
 
 # Qt platforms that have no OpenGL: the viewer works on them, but its canvas stays black.
 PLATFORMS_WITHOUT_GL = ("offscreen", "minimal", "vnc")
@@ -162,7 +162,7 @@ def random_network() -> Callable[..., SRResNet]:
 @pytest.fixture(scope="session")
 def random_model(random_network: Callable[..., SRResNet]) -> Callable[..., Model]:
     """Return a maker of models of such networks."""
-    from napari_srgan.checkpoints import Model
+    from napari_srgan.store.checkpoint import Model
 
     return lambda *args, **sizes: Model("random", random_network(*args, **sizes), {})
 
@@ -172,7 +172,7 @@ def in_bands() -> Callable[..., torch.Tensor]:
     """Return what puts a program's output together from bands, each row of which is given once."""
     import torch
 
-    from napari_srgan.streaming import RowStream
+    from napari_srgan.inference.streaming import RowStream
 
     def compute(
         program: Program,
@@ -208,10 +208,11 @@ def own_model(
     tmp_path: Path, random_network: Callable[..., SRResNet], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., str]:
     """Return a maker of small models that can be chosen by name until the test ends."""
-    from napari_srgan import catalogue, library
-    from napari_srgan.checkpoints import save_checkpoint
+    from napari_srgan.store import load as library
+    from napari_srgan.store import registry
+    from napari_srgan.store.checkpoint import save_checkpoint
 
-    monkeypatch.setattr(catalogue, "_remembered", {})
+    monkeypatch.setattr(registry, "_remembered", {})
 
     def make(name: str = "tiny", *, invents: bool = False, **sizes: Any) -> str:
         path = tmp_path / f"{name}.safetensors"

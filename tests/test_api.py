@@ -11,7 +11,7 @@ from PIL import Image as Photograph
 
 import napari_srgan as ns
 from napari_srgan.api import provenance
-from napari_srgan.settings import Settings
+from napari_srgan.inference.settings import Settings
 
 FAST = {"device": "cpu", "precision": "float32"}
 
@@ -83,7 +83,7 @@ def test_the_default_model_upscales_without_being_named():
 
 
 def test_a_model_can_be_named_loaded_or_a_file(random_model, tmp_path):
-    from napari_srgan.checkpoints import save_checkpoint
+    from napari_srgan.store.checkpoint import save_checkpoint
 
     image, model = random_image((5, 7)), random_model()
     save_checkpoint(tmp_path / "mine.safetensors", model.network, {})

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from napari_srgan.batch import Task, iter_task, plan_tasks
-from napari_srgan.checkpoints import Model
 from napari_srgan.files import Picture, read_picture, write_picture
-from napari_srgan.inference import upscale_array
+from napari_srgan.inference.run import upscale_array
+from napari_srgan.inference.settings import Settings
 from napari_srgan.models.srresnet import SRResNet
-from napari_srgan.settings import Settings
+from napari_srgan.store.checkpoint import Model
 
 
 @pytest.fixture

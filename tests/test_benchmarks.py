@@ -14,10 +14,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from napari_srgan.checkpoints import save_checkpoint
-from napari_srgan.library import load_model
-from napari_srgan.models.fold import folded
-from napari_srgan.planning import memory_per_pixel
+from napari_srgan.graph.fold import folded
+from napari_srgan.inference.planning import memory_per_pixel
+from napari_srgan.store.checkpoint import save_checkpoint
+from napari_srgan.store.load import load_model
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="is about Linux")

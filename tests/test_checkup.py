@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from napari_srgan import checkup, verification
-from napari_srgan.checkup import Finding, iter_checkup
-from napari_srgan.self_test import SelfTest, make_self_test
-from napari_srgan.store import Fetch, Refuse, registry
+from napari_srgan.cli import Finding, iter_checkup
+from napari_srgan.inference import verify as verification
+from napari_srgan.store import cache, load
+from napari_srgan.store.cache import Fetch, Refuse, registry
+from napari_srgan.store.self_test import SelfTest, make_self_test
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def shelf(random_model, monkeypatch):
     def put(*, off=0.0, tested=True):
         test = SelfTest(right.low, right.upscaled + np.float32(off)) if tested else None
         monkeypatch.setattr(
-            checkup, "load_model", lambda name: replace(made, name=name, self_test=test)
+            load, "load_model", lambda name: replace(made, name=name, self_test=test)
         )
 
     return put
@@ -56,7 +57,7 @@ def test_a_model_without_a_self_test_says_so(shelf):
 
 def test_nothing_is_downloaded(shelf, monkeypatch):
     shelf(off=0.1)
-    monkeypatch.setattr(checkup, "plan", lambda *_, **__: Fetch(("http://x",), Path("y")))
+    monkeypatch.setattr(cache, "plan", lambda *_, **__: Fetch(("http://x",), Path("y")))
 
     for finding in iter_checkup():
         assert not finding.wrong
@@ -64,7 +65,7 @@ def test_nothing_is_downloaded(shelf, monkeypatch):
 
 
 def test_a_file_that_is_missing_or_damaged_is_wrong(monkeypatch):
-    monkeypatch.setattr(checkup, "plan", lambda *_, **__: Refuse("The file is damaged."))
+    monkeypatch.setattr(cache, "plan", lambda *_, **__: Refuse("The file is damaged."))
     assert all(finding.wrong for finding in iter_checkup())
     assert all("The file is damaged." in finding.text for finding in iter_checkup())
     monkeypatch.undo()
@@ -72,5 +73,5 @@ def test_a_file_that_is_missing_or_damaged_is_wrong(monkeypatch):
     def damaged(name):
         raise OSError("the digest is another")
 
-    monkeypatch.setattr(checkup, "load_model", damaged)
+    monkeypatch.setattr(load, "load_model", damaged)
     assert all(finding.wrong and "the digest" in finding.text for finding in iter_checkup())

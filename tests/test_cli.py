@@ -8,12 +8,13 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from napari_srgan import checkup, verification
-from napari_srgan.checkpoints import save_checkpoint
 from napari_srgan.cli import app
 from napari_srgan.files import Picture, read_picture, write_picture
+from napari_srgan.inference import verify as verification
 from napari_srgan.models.srresnet import SRResNet
-from napari_srgan.self_test import SelfTest, make_self_test
+from napari_srgan.store import load
+from napari_srgan.store.checkpoint import save_checkpoint
+from napari_srgan.store.self_test import SelfTest, make_self_test
 
 
 @pytest.fixture
@@ -117,9 +118,7 @@ def test_a_device_that_computes_something_else_is_an_error(
     model = random_model()
     right = make_self_test(model.network)
     test = SelfTest(right.low, right.upscaled + np.float32(off))
-    monkeypatch.setattr(
-        checkup, "load_model", lambda name: replace(model, name=name, self_test=test)
-    )
+    monkeypatch.setattr(load, "load_model", lambda name: replace(model, name=name, self_test=test))
     monkeypatch.setattr(verification, "half_precision", lambda device: torch.bfloat16)
     result = call("models", "--verify")
     assert result.exit_code == status

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
@@ -23,44 +24,51 @@ FOLDERS = {
     f"{NAME}.weights": ROOT / "weights",
 }
 
-# Every room and its level. A new one is not imported from anywhere until it stands here.
-LEVELS = {
-    3: "_widget _controls _estimates _background _threads _preferences _commands _reader "
-    "_sample_data cli api",
-    2: "_jobs _trials _requests _layers _texts catalogue library volumes batch checkup",
-    1: "inference streamed tiled planes planning program runner spread streaming cuda_graphs "
-    "transfers units verification first_use checkpoints self_test weight_files store downloads "
-    "devices",
-    0: "models images tiling steps settings files registry weights",
+# Every folder and what it may import: the floors from the ground up. A new folder is not imported
+# from anywhere until it stands here; `api`, `cli` and `batch` are the doors, each a single module.
+MAY_IMPORT = {
+    "weights": set(),
+    "files": set(),
+    "models": set(),
+    "graph": {"models"},
+    "store": {"models", "weights"},
+    "inference": {"models", "graph", "store", "weights"},
+    "batch": {"files", "inference", "store"},
+    "plugin": {"files", "inference", "store"},
+    "api": {"files", "inference", "store", "plugin"},
+    "cli": {"files", "inference", "store", "batch"},
+    "training": {"files", "models", "graph", "store", "inference", "weights"},
 }
-LEVEL_OF = {room: level for level, rooms in LEVELS.items() for room in rooms.split()}
-# Beside the levels: it uses those below 3, and nobody uses it.
-SIDE = "training"
+MOST_FILES = 14  # of a folder, __init__ apart: beyond that nobody sees what is there
 
 QT = {"qtpy", "superqt", "magicgui", "napari.qt"}
-# The packages that each level may import, and what single rooms may import besides.
+# The packages that each folder may import, and what single modules may import besides.
 PACKAGES = {
-    3: {"napari", "numpy"},
-    2: {"napari", "numpy", "dask"},
-    1: {"torch", "numpy"},
-    0: set(),
+    "weights": set(),
+    "files": {"numpy", "dask", "PIL", "tifffile", "imagecodecs"},
+    "models": {"torch"},
+    "graph": {"torch"},
+    "store": {"torch", "numpy"},
+    "inference": {"torch", "numpy"},
+    "batch": {"numpy"},
+    "plugin": {"numpy", "napari"},
+    "api": {"numpy", "napari", "dask"},
+    "cli": {"numpy", "napari", "typer", "tqdm"},
+    "training": {"torch", "numpy", "scipy", "PIL"},
 }
 MORE_PACKAGES = {
-    "_widget": QT,
-    "_controls": QT,
-    "_threads": {"superqt"},
-    "_sample_data": {"PIL", "skimage"},
-    "cli": {"typer", "tqdm"},
-    "devices": {"psutil"},
-    "downloads": {"pooch", "requests", "tqdm"},
-    "store": {"pooch"},
-    "weight_files": {"safetensors"},
-    "models": {"torch"},
-    "images": {"numpy", "scipy"},
-    "files": {"numpy", "dask", "PIL", "tifffile", "imagecodecs"},
-    "training": {"torch", "numpy", "scipy", "PIL"},
+    "inference.dask_arrays": {"dask"},
+    "inference.devices": {"psutil"},
+    "inference.images": {"scipy"},
+    "plugin.widget": QT,
+    "plugin.controls": QT,
+    "plugin.worker": {"superqt"},
+    "plugin.sample_data": {"PIL", "skimage"},
+    "store.cache": {"pooch"},
+    "store.download": {"pooch", "requests", "tqdm"},
+    "store.tensor_file": {"safetensors"},
     "training.cli": {"typer", "tqdm"},
-    "training.curves": {"matplotlib"},
+    "training.watch.curves": {"matplotlib"},
 }
 # What an extra of pyproject.toml brings, for those who want what needs it.
 EXTRAS = {"matplotlib": "training"}
@@ -122,6 +130,10 @@ def _names() -> frozenset[str]:
     return frozenset(_files())
 
 
+def _names_within() -> frozenset[str]:
+    return frozenset(name[len(NAME) + 1 :] for name in _names())
+
+
 @cache
 def modules() -> list[Module]:
     return [
@@ -136,33 +148,32 @@ def inner_modules() -> list[Module]:
 
 
 def may_import(importer: str, imported: str) -> bool:
-    """Tell whether a room may import a room; the package itself gives out its version only."""
-    if importer == imported or not imported:
-        return True
-    if imported == SIDE:
-        return False
-    if importer == SIDE:
-        return LEVEL_OF[imported] < 3
-    if imported == "models":
-        return LEVEL_OF[importer] == 1
-    # Within a level they may use each other, but for the lowest, where each stands for itself.
-    return 0 < LEVEL_OF[importer] >= LEVEL_OF[imported]
+    """Tell whether a folder may import a folder; the package itself gives out its version only."""
+    allowed = MAY_IMPORT[importer]
+    return importer == imported or not imported or imported in allowed
 
 
-def test_every_module_has_a_level():
-    placed = {*LEVEL_OF, SIDE}
-    assert {module.room for module in inner_modules()} - placed == set()
+def test_every_folder_stands_in_the_table_and_exists():
+    assert {module.room for module in inner_modules()} == set(MAY_IMPORT)
 
 
-def test_every_level_has_modules_that_exist():
-    assert {*LEVEL_OF, SIDE} - {module.room for module in modules()} == set()
+def test_imports_go_downwards_from_folder_to_folder():
+    order = list(TopologicalSorter(MAY_IMPORT).static_order())
+    assert set(order) == set(MAY_IMPORT)
 
 
-def test_contributing_shows_the_same_levels():
+def test_no_folder_holds_more_files_than_one_can_see():
+    folders = Counter(path.parent for path in _files().values() if path.stem != "__init__")
+    assert {folder: count for folder, count in folders.items() if count > MOST_FILES} == {}
+
+
+def test_contributing_shows_the_same_folders():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| ([0-3]) \| (.*?) \|", text, flags=re.MULTILINE)
-    shown = {int(level): set(re.findall(r"`([\w]+)/?`", rooms)) for level, rooms in rows}
-    assert shown == {level: set(rooms.split()) - {"weights"} for level, rooms in LEVELS.items()}
+    rows = re.findall(r"^\| `(\w+)/?` \|.*\| ([^|]*) \|$", text, flags=re.MULTILINE)
+    shown = {folder: set(re.findall(r"`(\w+)/?`", uses)) for folder, uses in rows}
+    assert shown == {
+        folder: uses - {"weights"} for folder, uses in MAY_IMPORT.items() if folder != "weights"
+    }
 
 
 @pytest.mark.parametrize("module", inner_modules(), ids=lambda module: module.name)
@@ -172,10 +183,13 @@ def test_module_imports_downwards_only(module):
 
 
 @pytest.mark.parametrize("module", inner_modules(), ids=lambda module: module.name)
-def test_module_imports_only_the_packages_of_its_level(module):
-    allowed = PACKAGES[LEVEL_OF[module.room]] if module.room != SIDE else set()
-    more = MORE_PACKAGES.get(module.room, set()) | MORE_PACKAGES.get(module.name, set())
-    assert module.others() - allowed - more == set()
+def test_module_imports_only_the_packages_of_its_folder(module):
+    allowed = PACKAGES[module.room] | MORE_PACKAGES.get(module.name, set())
+    assert module.others() - allowed == set()
+
+
+def test_exceptions_are_for_modules_that_exist():
+    assert MORE_PACKAGES.keys() - _names_within() == set()
 
 
 def test_what_is_imported_is_declared_and_nothing_else_is():
@@ -237,29 +251,30 @@ def test_only_the_command_lines_print():
     ],
 )
 def test_an_import_is_seen_wherever_it_stands(source):
-    assert Module("tiling", ast.parse(source)).others() == {"torch"}
+    assert Module("inference.tiling", ast.parse(source)).others() == {"torch"}
 
 
 @pytest.mark.parametrize(
     ("importer", "imported", "allowed"),
     [
-        ("_widget", "inference", True),
-        ("inference", "devices", True),
-        ("inference", "_layers", False),
-        ("images", "tiling", False),
-        ("_layers", "models", False),
+        ("plugin", "inference", True),
+        ("inference", "graph", True),
+        ("inference", "plugin", False),
+        ("models", "inference", False),
+        ("graph", "store", False),
         ("api", "training", False),
         ("training", "models", True),
         ("training", "api", False),
+        ("training", "plugin", False),
     ],
 )
-def test_levels_are_held_against_an_import(importer, imported, allowed):
+def test_the_table_is_held_against_an_import(importer, imported, allowed):
     assert may_import(importer, imported) is allowed
 
 
-def test_a_module_without_a_level_is_refused():
+def test_a_folder_that_is_not_in_the_table_is_refused():
     with pytest.raises(KeyError, match="stray"):
-        may_import("api", "stray")
+        may_import("stray", "models")
 
 
 def test_importing_the_package_loads_nothing_heavy():
@@ -273,7 +288,7 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_the_widget_opens_without_torch():
-    code = "import sys, napari_srgan._widget; print('torch' in sys.modules)"
+    code = "import sys, napari_srgan.plugin.widget; print('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )

@@ -68,7 +68,7 @@ def test_there_is_one_widget_so_that_one_click_opens_it(manifest):
 
 
 def test_the_reader_is_asked_about_every_suffix_that_it_reads(contributions):
-    from napari_srgan.checkpoints import CHECKPOINT_SUFFIXES
+    from napari_srgan.store.checkpoint import CHECKPOINT_SUFFIXES
 
     (reader,) = contributions["readers"]
     suffixes = {pattern.removeprefix("*") for pattern in reader["filename_patterns"]}
@@ -78,7 +78,7 @@ def test_the_reader_is_asked_about_every_suffix_that_it_reads(contributions):
 
 
 def test_the_devices_to_prefer_are_devices(contributions):
-    from napari_srgan.devices import choose_devices
+    from napari_srgan.inference.devices import choose_devices
 
     (page,) = contributions["configurations"].values()
     properties = page["properties"]
@@ -90,8 +90,8 @@ def test_the_devices_to_prefer_are_devices(contributions):
 
 
 def test_the_preferred_model_is_one_that_ships(contributions):
-    from napari_srgan.catalogue import DEFAULT_MODEL
-    from napari_srgan.store import registry
+    from napari_srgan.store.cache import registry
+    from napari_srgan.store.registry import DEFAULT_MODEL
 
     (page,) = contributions["configurations"].values()
 

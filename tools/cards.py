@@ -23,15 +23,14 @@ from typing import TYPE_CHECKING, Any
 
 from measured import Document, agree
 
-from napari_srgan.checkpoints import Model, load_checkpoint
-from napari_srgan.inference import upscale_array
-from napari_srgan.models.cost import multiply_adds
-from napari_srgan.registry import parse_registry
-from napari_srgan.settings import Settings
-from napari_srgan.steps import finish
-from napari_srgan.training.evaluation import DECIMALS, Results, as_table, iter_evaluate
-from napari_srgan.training.measures import FURTHER, column_of
-from napari_srgan.training.pairs import Pair, find_data_sets
+from napari_srgan.graph.analyse import multiply_adds
+from napari_srgan.inference.run import upscale_array
+from napari_srgan.inference.settings import Settings, finish
+from napari_srgan.store.checkpoint import Model, load_checkpoint
+from napari_srgan.store.registry import parse_registry
+from napari_srgan.training.metrics.evaluate import DECIMALS, Results, as_table, iter_evaluate
+from napari_srgan.training.metrics.pairs import Pair, find_data_sets
+from napari_srgan.training.metrics.table import FURTHER, column_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from skimage import data
 
-from napari_srgan.inference import upscale_array
-from napari_srgan.library import load_model
-from napari_srgan.registry import bundled_folder, registry
-from napari_srgan.settings import Settings
-from napari_srgan.training.bicubic import SCALE, Pixels, shrink
-from napari_srgan.training.drawing import enlarge
-from napari_srgan.training.figures import Example, choose_box, draw_figure
+from napari_srgan.inference.run import upscale_array
+from napari_srgan.inference.settings import Settings
+from napari_srgan.store.load import load_model
+from napari_srgan.store.registry import bundled_folder, registry
+from napari_srgan.training.data.degrade import SCALE, Pixels, shrink
+from napari_srgan.training.metrics.drawing import enlarge
+from napari_srgan.training.metrics.figures import Example, choose_box, draw_figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_srgan.checkpoints import Model
+    from napari_srgan.store.checkpoint import Model
 
 ROOT = Path(__file__).resolve().parent.parent
 # The public domain (NASA), and CC0 (Rachel Michetti; Stefan van der Walt), as skimage.data says.

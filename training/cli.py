@@ -16,9 +16,9 @@ import typer
 from napari_srgan.training.config import every_setting, load_recipe, recipe_names
 
 if TYPE_CHECKING:
-    from napari_srgan.training.evaluation import Upscaler
-    from napari_srgan.training.experiment import PhaseReport, Plan
-    from napari_srgan.training.pairs import Pair
+    from napari_srgan.training.metrics.evaluate import Upscaler
+    from napari_srgan.training.metrics.pairs import Pair
+    from napari_srgan.training.run.experiment import PhaseReport, Plan
 
 app = typer.Typer(
     help="Train the paper's networks, measure them, and make them usable in napari.",
@@ -82,8 +82,8 @@ def train(
     train together.
     """
     with _told():
-        from napari_srgan.training.experiment import Plan
-        from napari_srgan.training.loop import Pace
+        from napari_srgan.training.run.experiment import Plan
+        from napari_srgan.training.run.loop import Pace
 
         plan = Plan(
             recipe=load_recipe(recipe, dict(_setting(text) for text in settings or [])),
@@ -121,8 +121,8 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _run(plan: Plan) -> None:
-    from napari_srgan.training.distributed import own_team
-    from napari_srgan.training.experiment import Note, iter_run
+    from napari_srgan.training.optimise.distributed import own_team
+    from napari_srgan.training.run.experiment import Note, iter_run
 
     leads = own_team().leads
     with _stop_on_ctrl_c() as stop:
@@ -194,13 +194,18 @@ def evaluate(
 
     from tqdm import tqdm
 
-    from napari_srgan.inference import upscale_array
-    from napari_srgan.library import load_model
-    from napari_srgan.settings import Settings
-    from napari_srgan.training.evaluation import as_table, iter_evaluate, write_csv, write_json
-    from napari_srgan.training.learned import load_lpips
-    from napari_srgan.training.measures import FURTHER
-    from napari_srgan.training.pairs import find_data_sets
+    from napari_srgan.inference.run import upscale_array
+    from napari_srgan.inference.settings import Settings
+    from napari_srgan.store.load import load_model
+    from napari_srgan.training.metrics.evaluate import (
+        as_table,
+        iter_evaluate,
+        write_csv,
+        write_json,
+    )
+    from napari_srgan.training.metrics.lpips import load_lpips
+    from napari_srgan.training.metrics.pairs import find_data_sets
+    from napari_srgan.training.metrics.table import FURTHER
 
     with _told():
         settings = Settings(device=device, precision=precision)
@@ -245,8 +250,8 @@ def _draw(
 ) -> None:
     from PIL import Image
 
-    from napari_srgan.training.evaluation import compare
-    from napari_srgan.training.figures import draw_figure
+    from napari_srgan.training.metrics.evaluate import compare
+    from napari_srgan.training.metrics.figures import draw_figure
 
     first = [pair for pairs in data_sets.values() for pair in pairs[:SHOWN]]
     rows = draw_figure([compare(pair, upscalers) for pair in first])
@@ -265,8 +270,8 @@ def export(
 ) -> None:
     """Make a run's generator a model file, and print its entry for weights/registry.json."""
     with _told():
-        from napari_srgan.training.exporting import export_generator
-        from napari_srgan.training.runs import RunFolder
+        from napari_srgan.training.run.export import export_generator
+        from napari_srgan.training.run.folder import RunFolder
 
         if generator not in ("average", "plain", "best"):
             raise ValueError(f"--generator takes average, plain or best; got {generator!r}.")
@@ -287,7 +292,7 @@ def blend(
 ) -> None:
     """Write the network between two, weight by weight: fewer artefacts for less sharpness."""
     with _told():
-        from napari_srgan.training.exporting import export_between
+        from napari_srgan.training.run.export import export_between
 
         entry = export_between(faithful, sharp, to, name or to.stem, share=share, half=half)
         typer.echo(json.dumps(entry, indent=2, ensure_ascii=False))
@@ -297,7 +302,7 @@ def blend(
 def info(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
     """Say where a run stands."""
     with _told():
-        from napari_srgan.training.runs import RunFolder, standing
+        from napari_srgan.training.run.folder import RunFolder, standing
 
         typer.echo(standing(RunFolder(run)))
 
@@ -309,7 +314,7 @@ def plot(
 ) -> None:
     """Draw a run's losses and what it measured on images held back, by step."""
     with _told():
-        from napari_srgan.training.curves import draw_curves, read_logs
+        from napari_srgan.training.watch.curves import draw_curves, read_logs
 
         draw_curves(read_logs(run)).savefig(to)
 

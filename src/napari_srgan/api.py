@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_srgan import __version__
-from napari_srgan.catalogue import DEFAULT_MODEL, list_models
-from napari_srgan.checkpoints import Model
-from napari_srgan.images import Array, Normalize
-from napari_srgan.inference import iter_upscale_array
-from napari_srgan.library import load_model
-from napari_srgan.settings import NotFinite, Progress, Settings
-from napari_srgan.steps import finish
+from napari_srgan.inference.images import Array, Normalize
+from napari_srgan.inference.run import iter_upscale_array
+from napari_srgan.inference.settings import NotFinite, Progress, Settings, finish
+from napari_srgan.store.checkpoint import Model
+from napari_srgan.store.load import load_model
+from napari_srgan.store.registry import DEFAULT_MODEL, list_models
 
 if TYPE_CHECKING:
     import napari.layers
@@ -134,7 +133,7 @@ def iter_upscale(
     if _is_layer(image):
         return (yield from _iter_layer(image, loaded, rgb, normalize, settings))
     if _is_dask(image):
-        from napari_srgan.volumes import upscale_lazily
+        from napari_srgan.inference.dask_arrays import upscale_lazily
 
         return upscale_lazily(image, loaded, rgb=rgb, normalize=normalize, settings=settings)
     return (
@@ -151,13 +150,13 @@ def _iter_layer(
     normalize: Normalize,
     settings: Settings,
 ) -> Generator[Progress, None, napari.layers.Image]:
-    from napari_srgan._layers import full_resolution, upscaled_layer
+    from napari_srgan.plugin.layers import full_resolution, upscaled_layer
 
     if rgb is not None and rgb != layer.rgb:
         raise ValueError(f"The layer {layer.name!r} has rgb={layer.rgb}; rgb={rgb} contradicts it.")
     pixels = full_resolution(layer)
     if _is_dask(pixels):
-        from napari_srgan.volumes import upscale_lazily
+        from napari_srgan.inference.dask_arrays import upscale_lazily
 
         result: Any = upscale_lazily(
             pixels, model, rgb=layer.rgb, normalize=normalize, settings=settings

@@ -6,12 +6,12 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_srgan.checkpoints import Model
 from napari_srgan.files import IMAGE_SUFFIXES, read_picture, write_picture
 from napari_srgan.files.reading import images_in
-from napari_srgan.images import Normalize
-from napari_srgan.inference import iter_upscale_array
-from napari_srgan.settings import Progress, Settings
+from napari_srgan.inference.images import Normalize
+from napari_srgan.inference.run import iter_upscale_array
+from napari_srgan.inference.settings import Progress, Settings
+from napari_srgan.store.checkpoint import Model
 
 
 @dataclass(frozen=True)

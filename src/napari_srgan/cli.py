@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,8 +13,8 @@ import typer
 # torch takes a second to import: the commands that need it do so themselves.
 if TYPE_CHECKING:
     from napari_srgan.batch import Task
-    from napari_srgan.checkpoints import Model
-    from napari_srgan.settings import Settings
+    from napari_srgan.inference.settings import Settings
+    from napari_srgan.store.checkpoint import Model
 
 app = typer.Typer(
     help="Upscale images ×4 with SRGAN, exactly tiled.",
@@ -53,10 +54,10 @@ def upscale(
     """
     with _told():
         from napari_srgan.batch import plan_tasks
-        from napari_srgan.catalogue import DEFAULT_MODEL
-        from napari_srgan.images import parse_normalize
-        from napari_srgan.library import load_model
-        from napari_srgan.settings import Settings
+        from napari_srgan.inference.images import parse_normalize
+        from napari_srgan.inference.settings import Settings
+        from napari_srgan.store.load import load_model
+        from napari_srgan.store.registry import DEFAULT_MODEL
 
         tasks = plan_tasks(inputs, output, overwrite=overwrite)
         parse_normalize(normalize)
@@ -106,7 +107,7 @@ def models(
         _check_up()
         return
     with _told():
-        from napari_srgan.store import Present, cache_folder, plan, registry
+        from napari_srgan.store.cache import Present, cache_folder, plan, registry
 
         cache = cache_folder()
         for weights in registry():
@@ -122,8 +123,6 @@ def models(
 def _check_up() -> None:
     """Print what is found of every model on every device, and fail if anything is wrong."""
     with _told():
-        from napari_srgan.checkup import iter_checkup
-
         wrong = 0
         for finding in iter_checkup():
             typer.echo(finding.text)
@@ -138,7 +137,7 @@ def fetch(
 ) -> None:
     """Download a model's weights, to use them without a network."""
     with _told():
-        from napari_srgan.store import locate
+        from napari_srgan.store.cache import locate
 
         for name in names:
             typer.echo(f"{name}: {locate(name, progress=True)}")
@@ -178,3 +177,46 @@ def _nan(text: str) -> Literal["error", "fill"]:
     if text not in ("error", "fill"):
         raise ValueError(f"--nan takes error or fill; got {text!r}.")
     return "fill" if text == "fill" else "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A line on a model: whether something is wrong with it here, and what."""
+
+    wrong: bool
+    text: str
+
+
+def iter_checkup() -> Iterator[Finding]:
+    """Yield what is found of each model on each device.
+
+    Nothing is downloaded, except for a downloaded file that is damaged: it is fetched again, as at
+    any use.
+    """
+    from napari_srgan.store.cache import Fetch, Refuse, cache_folder, plan, registry
+
+    cache = cache_folder()
+    for weights in registry():
+        match plan(weights, cache, offline=False):
+            case Fetch():
+                yield Finding(False, f"{weights.name}: not downloaded, so not verified.")
+            case Refuse(reason):
+                yield Finding(True, f"{weights.name}: {reason}")
+            case _:
+                yield from _of_file(weights.name)
+
+
+def _of_file(name: str) -> Iterator[Finding]:
+    from napari_srgan.inference.verify import iter_verify
+    from napari_srgan.store.load import load_model
+
+    try:
+        model = load_model(name)
+    except (OSError, ValueError) as error:
+        yield Finding(True, f"{name}: {error}")
+        return
+    if model.self_test is None:
+        yield Finding(False, f"{name}: its file has no self-test.")
+        return
+    for outcome in iter_verify(model):
+        yield Finding(not outcome.passed, str(outcome))

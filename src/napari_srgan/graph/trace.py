@@ -1,0 +1,255 @@
+"""A generator's layers, read off its ``forward`` as it runs on a stand-in for an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_srgan.graph.ops import (
+    Convolution,
+    Enlarge,
+    Join,
+    Layer,
+    NotStreamableError,
+    Pointwise,
+    Shuffle,
+    Sum,
+)
+
+
+def read_layers(network: nn.Module) -> tuple[Layer, ...]:
+    """Return the layers of a network in evaluation mode, in the order they are computed.
+
+    Convolutions, activations, batch norms, sums, pixel shuffles, concatenations and nearest
+    enlargement are understood, in any arrangement. The last layer's value is the output.
+
+    ``forward`` is run once, on something that computes nothing and keeps account of what would be.
+    Other threads may run networks, this one too, meanwhile; ``torch.fx`` does not allow that.
+
+    Raises
+    ------
+    NotStreamableError
+        If there is anything else in it.
+    """
+    for name, module in network.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training:
+            raise NotStreamableError(f"The network's {name} is in training mode.")
+    reader = _Reader()
+    try:
+        with torch.no_grad():
+            output = network(_Value(reader, 0))
+    except TypeError as error:
+        raise NotStreamableError(f"The network's forward cannot be read: {error}") from error
+    if not isinstance(output, _Value) or output.place != len(reader.layers):
+        raise NotStreamableError("The network's output is not what it computes last.")
+    return tuple(reader.layers)
+
+
+class _Value:
+    """Stands for a tensor ``(n, c, h, w)`` while ``forward`` runs: it knows where it came from.
+
+    Attributes
+    ----------
+    place : int
+        0 for the network's input, ``i`` for the result of layer ``i - 1``.
+    """
+
+    def __init__(self, reader: _Reader, place: int) -> None:
+        self._reader, self.place = reader, place
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        function: Callable[..., Any],
+        _types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> _Value:
+        first = args[0] if args else None
+        value = first[0] if isinstance(first, (list, tuple)) and first else first
+        if not isinstance(value, cls):
+            raise NotStreamableError(f"The network's {_named(function)} takes a value late.")
+        return value._reader.take(function, args, kwargs or {})
+
+    def __add__(self, other: _Value) -> _Value:
+        return self._reader.take(torch.add, (self, other), {})
+
+    def __iadd__(self, other: _Value) -> _Value:
+        self.place = (self + other).place  # under all names that it has
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotStreamableError(f"The network asks for the {name} of a value.")
+
+    def dim(self) -> int:
+        return 4
+
+
+class _Reader:
+    """Writes down what is computed; its methods take what torch's functions take."""
+
+    def __init__(self) -> None:
+        self.layers: list[Layer] = []
+
+    def take(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> _Value:
+        """Return what stands for the result of a function."""
+        if function not in _READ_BY:
+            raise NotStreamableError(f"The network's {_named(function)} is not understood.")
+        return _READ_BY[function](self, *args, **kwargs)
+
+    def _add(self, layer: Layer) -> _Value:
+        self.layers.append(layer)
+        return _Value(self, len(self.layers))
+
+    def convolution(
+        self,
+        x: _Value,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: int | Sequence[int] = 1,
+        padding: str | int | Sequence[int] = 0,
+        dilation: int | Sequence[int] = 1,
+        groups: int = 1,
+    ) -> _Value:
+        steps = _pair(dilation)
+        extents = [d * (k - 1) for d, k in zip(steps, weight.shape[2:], strict=True)]
+        same = padding == "same" or (
+            not isinstance(padding, str) and [2 * p for p in _pair(padding)] == extents
+        )
+        if _pair(stride) != (1, 1) or not same:
+            raise NotStreamableError(
+                "The network has a convolution that does not keep the image's size by zeros."
+            )
+        if any(extent % 2 for extent in extents):
+            raise NotStreamableError("The network has a kernel of even size.")
+        reach = (extents[0] // 2, extents[1] // 2)
+        return self._add(Convolution(x.place, weight, bias, reach, steps, groups))
+
+    def sum(self, first: _Value, second: _Value) -> _Value:
+        return self._add(Sum(_places((first, second))))
+
+    def join(self, parts: Sequence[_Value], dim: int = 0) -> _Value:
+        if dim not in (1, -3):
+            raise NotStreamableError("The network joins other things than channels.")
+        return self._add(Join(_places(parts)))
+
+    def shuffle(self, x: _Value, upscale_factor: int) -> _Value:
+        return self._add(Shuffle(x.place, upscale_factor))
+
+    def enlarge(
+        self,
+        x: _Value,
+        size: Any = None,
+        scale_factor: Any = None,
+        mode: str = "nearest",
+        align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
+        antialias: bool = False,
+    ) -> _Value:
+        otherwise = align_corners or recompute_scale_factor or antialias
+        repeats = size is None and mode == "nearest" and not otherwise
+        down, across = _pair(scale_factor) if repeats else (None, None)
+        if down is None or down != across or down != int(down):
+            raise NotStreamableError(
+                "The network enlarges in another way than by repeating pixels."
+            )
+        return self._add(Enlarge(x.place, int(down)))
+
+    def relu(self, x: _Value, inplace: bool = False) -> _Value:
+        return self._pointwise(x, F.relu, {}, 0.0, inplace=inplace)
+
+    def leaky_relu(self, x: _Value, negative_slope: float = 0.01, inplace: bool = False) -> _Value:
+        options = {"negative_slope": negative_slope}
+        return self._pointwise(x, F.leaky_relu, options, float(negative_slope), inplace=inplace)
+
+    def prelu(self, x: _Value, weight: Tensor) -> _Value:
+        slope = float(weight) if weight.numel() == 1 else None
+        return self._pointwise(x, F.prelu, {"weight": weight}, slope)
+
+    def batch_norm(
+        self,
+        x: _Value,
+        running_mean: Tensor | None,
+        running_var: Tensor | None,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        training: bool = False,
+        momentum: float = 0.1,  # noqa: ARG002  # for training
+        eps: float = 1e-5,
+    ) -> _Value:
+        if training:
+            raise NotStreamableError("The network has a batch norm by the image's own statistics.")
+        options = {"running_mean": running_mean, "running_var": running_var,
+                   "weight": weight, "bias": bias, "eps": eps}  # fmt: skip
+        return self._pointwise(x, F.batch_norm, options)
+
+    def elu(self, x: _Value, alpha: float = 1.0, inplace: bool = False) -> _Value:
+        return self._pointwise(x, F.elu, {"alpha": alpha}, inplace=inplace)
+
+    def gelu(self, x: _Value, *, approximate: str = "none") -> _Value:
+        return self._pointwise(x, F.gelu, {"approximate": approximate})
+
+    def silu(self, x: _Value, inplace: bool = False) -> _Value:
+        return self._pointwise(x, F.silu, {}, inplace=inplace)
+
+    def sigmoid(self, x: _Value) -> _Value:
+        return self._pointwise(x, torch.sigmoid, {})
+
+    def tanh(self, x: _Value) -> _Value:
+        return self._pointwise(x, torch.tanh, {})
+
+    def _pointwise(
+        self,
+        x: _Value,
+        function: Callable[..., Tensor],
+        options: Mapping[str, Any],
+        slope: float | None = None,
+        *,
+        inplace: bool = False,
+    ) -> _Value:
+        result = self._add(Pointwise(x.place, function, options, slope))
+        if not inplace:
+            return result
+        x.place = result.place  # under all names that it has
+        return x
+
+
+_READ_BY: Mapping[Callable[..., Any], Callable[..., _Value]] = {
+    F.conv2d: _Reader.convolution,
+    torch.add: _Reader.sum,
+    torch.cat: _Reader.join,
+    F.pixel_shuffle: _Reader.shuffle,
+    F.interpolate: _Reader.enlarge,
+    F.relu: _Reader.relu,
+    torch.relu: _Reader.relu,
+    F.leaky_relu: _Reader.leaky_relu,
+    F.prelu: _Reader.prelu,
+    F.batch_norm: _Reader.batch_norm,
+    F.elu: _Reader.elu,
+    F.gelu: _Reader.gelu,
+    F.silu: _Reader.silu,
+    torch.sigmoid: _Reader.sigmoid,
+    torch.tanh: _Reader.tanh,
+}
+
+
+def _places(values: Sequence[_Value]) -> tuple[int, int]:
+    if len(values) != 2 or not all(isinstance(value, _Value) for value in values):
+        raise NotStreamableError("The network puts other things together than two of its values.")
+    return values[0].place, values[1].place
+
+
+def _pair(value: Any) -> tuple[Any, Any]:
+    """Return what holds for rows and for columns, given for both at once or one by one."""
+    one = not isinstance(value, (list, tuple))
+    return (value, value) if one else (value[0], value[-1])
+
+
+def _named(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "__name__", function))

@@ -1,0 +1,169 @@
+"""Dask arrays: upscaled lazily, window by window, with the same result as all at once."""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask.delayed import delayed
+
+from napari_srgan.inference.images import (
+    Array,
+    Layout,
+    Normalize,
+    Percentiles,
+    ValueRange,
+    data_range,
+    fill_not_finite,
+    fill_transparent,
+    layout_of,
+    parse_normalize,
+    value_range,
+)
+from napari_srgan.inference.planes import upscaled_alpha
+from napari_srgan.inference.planning import halo_of
+from napari_srgan.inference.run import must_fill, set_up, upscale_array
+from napari_srgan.inference.settings import Settings
+from napari_srgan.inference.tiling import Tile, tiles
+from napari_srgan.store.checkpoint import Model
+
+WINDOW = 1024  # input pixels that a chunk of the result comes from at most, along each axis
+
+# dask starts a task for every processor, but one network at a time already uses them all, and
+# takes the memory that was free when its tile size was chosen.
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Upscales what a chunk of the result depends on, and keeps the chunk."""
+
+    settings: Settings
+    tile: Tile
+    channels: int
+
+    def __call__(self, window: Array, values: ValueRange, model: Model) -> Array:
+        colours = window[..., :3] if self.channels == 4 else window
+        with _one_at_a_time:
+            high: Array = upscale_array(
+                np.asarray(colours),
+                model,
+                rgb=self.channels > 0,
+                normalize=values,
+                settings=self.settings,
+            )
+        if self.channels == 4:
+            alpha = upscaled_alpha(window[..., 3], model.scale)
+            high = np.concatenate([high, alpha[..., np.newaxis]], axis=-1)
+        rows, columns = self.tile.rows, self.tile.columns
+        return high[rows.crop_slice(model.scale), columns.crop_slice(model.scale)]
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """Fills what is not finite, and hidden colours, from neighbours that a window may not have."""
+
+    settings: Settings
+    colour: bool
+
+    def __call__(self, plane: Array) -> Array:
+        plane = np.asarray(plane)
+        layout = layout_of(plane.shape, plane.dtype, self.colour)
+        if must_fill(plane, layout, self.settings.nan):
+            plane = fill_not_finite(plane)
+        if layout.channels == 4:
+            plane = np.concatenate([fill_transparent(plane), plane[..., 3:]], axis=-1)
+        return plane
+
+
+def upscale_lazily(
+    image: da.Array,
+    model: Model,
+    *,
+    rgb: bool | None = None,
+    normalize: Normalize = "auto",
+    settings: Settings,
+) -> da.Array:
+    """Return the upscaled array as a dask array, of which nothing has been computed.
+
+    Each chunk of the result is one plane, or a part of it where planes are large. Parameters and
+    errors are those of :func:`napari_srgan.upscale`; those that depend on pixel values are raised
+    when a chunk is computed.
+
+    Raises
+    ------
+    ValueError
+        If ``normalize`` asks for percentiles, which a lazy array cannot give exactly, or the
+        array's shape is not known.
+    """
+    if any(math.isnan(size) for size in image.shape):
+        raise ValueError(
+            f"The array's shape {image.shape} is not known yet: call its compute_chunk_sizes()."
+        )
+    layout = layout_of(image.shape, image.dtype, rgb)
+    set_up(layout, model, settings)  # for its errors, now rather than when a chunk is computed
+    values = _lazy_range(image, layout, normalize)
+    shared = delayed(model, pure=True, traverse=False)
+    windows = [
+        _Window(settings, tile, layout.channels)
+        for tile in tiles(layout.height, layout.width, WINDOW, halo_of(model.network))
+    ]
+    planes = [
+        _lazy_plane(
+            _whole_if_filled(image[index], layout, settings), windows, values, shared, model.scale
+        )
+        for index in layout.indices()
+    ]
+    result: da.Array = da.stack(planes).reshape(layout.shape(model.scale))
+    if not layout.dtype.isnative:  # joining chunks made it so
+        result = da.map_blocks(np.asarray, result, layout.dtype, dtype=layout.dtype)
+    return result
+
+
+def _lazy_range(image: da.Array, layout: Layout, normalize: Normalize) -> Any:
+    """Return the value range, or a delayed one where it depends on the pixels."""
+    rule = parse_normalize(normalize)
+    if isinstance(rule, Percentiles):
+        raise ValueError(  # noqa: TRY004  # the kind is right, the value cannot be had
+            "Percentiles of a lazy array cannot be exact. Give two values, or compute the array."
+        )
+    by_dtype = layout.dtype == np.uint8 or layout.dtype.kind == "b"
+    if rule != "data" and (rule != "auto" or by_dtype):
+        return value_range(np.empty(0, layout.dtype), layout, normalize)
+    colours = image[..., :3] if layout.channels == 4 else image
+    if layout.dtype.kind == "f":
+        finite = da.isfinite(colours)
+        low = da.where(finite, colours, np.inf).min()
+        high = da.where(finite, colours, -np.inf).max()
+    else:
+        low, high = colours.min(), colours.max()
+    return delayed(data_range, pure=True)(low, high, layout.dtype)
+
+
+def _whole_if_filled(plane: da.Array, layout: Layout, settings: Settings) -> da.Array:
+    """Return a plane, as one chunk that is filled when computed if it may need to be."""
+    if layout.channels != 4 and (layout.dtype.kind != "f" or settings.nan != "fill"):
+        return plane
+    filled = delayed(_Filled(settings, layout.channels > 0), pure=True)(plane)
+    result: da.Array = da.from_delayed(filled, plane.shape, plane.dtype)
+    return result
+
+
+def _lazy_plane(
+    plane: da.Array, windows: list[_Window], values: Any, model: Any, scale: int
+) -> da.Array:
+    """Return one plane, upscaled when asked for, in a chunk for each window."""
+    strips: dict[tuple[int, int], list[da.Array]] = {}
+    for window in windows:
+        rows, columns = window.tile.rows, window.tile.columns
+        pixels = plane[rows.read_slice, columns.read_slice]
+        high = delayed(window, pure=True)(pixels, values, model)
+        shape = (scale * rows.length, scale * columns.length, *plane.shape[2:])
+        strips.setdefault(rows.write, []).append(da.from_delayed(high, shape, plane.dtype))
+    joined = [da.concatenate(strip, axis=1) for strip in strips.values()]
+    result: da.Array = da.concatenate(joined, axis=0)
+    return result

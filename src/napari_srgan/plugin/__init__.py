@@ -1,0 +1,1 @@
+"""What napari shows: widget, commands, reader, sample data and layers."""

@@ -1,0 +1,83 @@
+"""The commands that the manifest puts in napari's menus and its command palette."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_error, show_info
+
+from napari_srgan.plugin.worker import in_background
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+    from napari_srgan.plugin.widget import Upscale
+
+log = logging.getLogger(__name__)
+
+DOCK = "SRGAN upscale (SRGAN)"
+"""The name by which napari's own menu entry finds the dock, to show and hide it."""
+
+
+def upscale_selected(viewer: napari.viewer.Viewer) -> None:
+    """Upscale the selected image layer in the widget, where its progress is seen and stopped."""
+    from napari.layers import Image
+
+    layer = viewer.layers.selection.active
+    if not isinstance(layer, Image):
+        show_error("Select one image layer first.")
+        return
+    widget = _widget_of(viewer)
+    if widget.busy:
+        show_error("SRGAN is at work: wait for it to finish, or cancel it.")
+        return
+    widget.reset_choices()
+    widget.layer.value = layer
+    widget.start()
+
+
+def _widget_of(viewer: napari.viewer.Viewer) -> Upscale:
+    """Return the viewer's widget, its dock opened or shown if need be."""
+    from napari_srgan.plugin.widget import Upscale
+
+    for widget in viewer.window.dock_widgets.values():
+        if isinstance(widget, Upscale):
+            dock = widget.native.parent()
+            dock.show()
+            dock.raise_()
+            return widget
+    widget = Upscale(viewer)
+    viewer.window.add_dock_widget(widget, name=DOCK)
+    return widget
+
+
+def fetch_weights() -> None:
+    """Download the weights that are not on this computer yet, for use without a network."""
+    show_info("Looking for weights that are not on this computer yet …")
+    in_background(_fetch_missing, _say)
+
+
+def _fetch_missing() -> tuple[list[str], list[str]]:
+    """Return the names of the models that are here now, and what went wrong with the others."""
+    from napari_srgan.plugin.preferences import preferred_cache
+    from napari_srgan.store.cache import locate, registry
+
+    here, failed = [], []
+    for weights in registry():
+        try:
+            locate(weights, cache=preferred_cache())
+        except Exception as error:
+            log.exception("the weights of %s could not be fetched", weights.name)
+            failed.append(str(error))
+        else:
+            here.append(weights.name)
+    return here, failed
+
+
+def _say(outcome: tuple[list[str], list[str]]) -> None:
+    here, failed = outcome
+    for reason in failed:
+        show_error(reason)
+    if here:
+        show_info(f"Ready for use without a network: {', '.join(here)}.")

@@ -1,0 +1,173 @@
+"""The controls of the widget, without what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from magicgui.widgets import (
+    ComboBox,
+    Container,
+    Label,
+    LineEdit,
+    ProgressBar,
+    PushButton,
+    SpinBox,
+    Widget,
+    create_widget,
+)
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QIcon, QPixmap
+from qtpy.QtWidgets import QComboBox, QSizePolicy
+from superqt import QCollapsible
+
+from napari_srgan.inference.settings import Settings
+from napari_srgan.plugin.messages import Choices
+from napari_srgan.store.registry import DEFAULT_MODEL, list_models
+
+ALL_PLANES = "all planes"
+CURRENT_PLANE = "current plane"
+STEPS = 1000  # of the progress bar
+PRECISIONS = ["auto", "float32", "float16", "bfloat16"]
+NOT_FINITE = [("refuse", "error"), ("fill from neighbours", "fill")]
+
+_NO_LABEL = "\u200b"  # takes no room; an empty one would be replaced by the control's name
+_LETTERS_SHOWN = 16  # of a long choice, so that it does not widen the dock
+
+
+class Advanced(Container[Widget]):
+    """The choices that few people make."""
+
+    normalize: LineEdit
+    nan: ComboBox
+    precision: ComboBox
+    tile: SpinBox
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.extend(
+            [
+                LineEdit(
+                    name="normalize",
+                    label="Normalize",
+                    value="auto",
+                    tooltip="Which values are black and white: auto, data, dtype, two values such "
+                    "as 0, 4095, or percentiles such as 1%, 99.8%",
+                ),
+                ComboBox(
+                    name="nan",
+                    label="NaN",
+                    choices=NOT_FINITE,
+                    tooltip="What is done about values that are not finite",
+                ),
+                ComboBox(
+                    name="precision",
+                    label="Precision",
+                    choices=PRECISIONS,
+                    tooltip="auto: 16-bit arithmetic for 8-bit images where it is faster",
+                ),
+                SpinBox(
+                    name="tile",
+                    label="Tile (0: auto)",
+                    min=0,
+                    max=4096,
+                    value=0 if settings.tile == "auto" else int(settings.tile),
+                    tooltip="Edge in input pixels. It changes memory and speed, not the result.",
+                ),
+            ]
+        )
+        align(self, 7)
+
+
+class Buttons(Container[Widget]):
+    """What starts and stops the work."""
+
+    run: PushButton
+    cancel: PushButton
+
+    def __init__(self) -> None:
+        super().__init__(name="buttons", label=_NO_LABEL, layout="horizontal", labels=False)
+        self.extend(
+            [
+                PushButton(name="run", text="Upscale"),
+                PushButton(name="cancel", text="Cancel", enabled=False),
+            ]
+        )
+
+
+def main(preferred: Choices, devices: Sequence[tuple[str, str]]) -> list[Widget]:
+    """Return the controls for layer, planes, model and device, and the lines that explain them.
+
+    Parameters
+    ----------
+    preferred : Choices
+        What is chosen at first.
+    devices : sequence of (label, name)
+        The devices; looked at again whenever the choices are renewed.
+    """
+    model = preferred.model if preferred.model in list_models() else DEFAULT_MODEL
+    controls = [
+        create_widget(annotation="napari.layers.Image", name="layer", label="Layer"),
+        ComboBox(
+            name="planes",
+            label="Planes",
+            choices=[CURRENT_PLANE, ALL_PLANES],
+            tooltip="A plane spans the last two axes. Each is upscaled by itself; all share one "
+            "value range.",
+        ),
+        # A function, so that a dropped model appears when the choices are renewed.
+        ComboBox(name="model", label="Model", choices=lambda _: list_models(), value=model),
+        _text("purpose"),
+        _text("caution", visible=False),
+        ComboBox(
+            name="device",
+            label="Device",
+            choices=lambda _: list(devices),
+            value=preferred.settings.device,
+        ),
+        _text("hint", visible=False),
+        _text("summary"),
+    ]
+    for control in controls:
+        if isinstance(control, ComboBox):
+            policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            control.native.setSizeAdjustPolicy(policy)
+            control.native.setMinimumContentsLength(_LETTERS_SHOWN)
+    return controls
+
+
+def status() -> list[Widget]:
+    """Return what shows how far the work is."""
+    bar = ProgressBar(name="progress", label=_NO_LABEL, max=STEPS, visible=False)
+    bar.native.setTextVisible(False)  # the line below says it, with the time left
+    return [bar, _text("left", visible=False)]
+
+
+def align(rows: Container[Widget], ems: float) -> None:
+    """Make all labels equally wide, in the unit of the font that the window's style sheet sets."""
+    for row in rows:
+        label = row.native.parentWidget().layout().itemAt(0).widget()
+        label.setStyleSheet(f"min-width: {ems}em; max-width: {ems}em")
+
+
+def folded(content: Container[Widget], title: str) -> QCollapsible:
+    """Return a Qt widget that shows ``content`` when its title is clicked."""
+    # The arrow is text: an icon would be drawn once, black, whatever the theme. superqt takes an
+    # empty icon for none in PySide, so that there has to be one that cannot be seen.
+    nothing = QPixmap(1, 1)
+    nothing.fill(Qt.GlobalColor.transparent)
+    fold = QCollapsible(f"▸ {title}", expandedIcon=QIcon(nothing), collapsedIcon=QIcon(nothing))
+    fold.toggled.connect(lambda shown: fold.setText(f"{'▾' if shown else '▸'} {title}"))
+    fold.addWidget(content.native)
+    fold.collapse(animate=False)
+    return fold
+
+
+def _text(name: str, *, visible: bool = True) -> Label:
+    label = Label(name=name, label=_NO_LABEL, visible=visible)
+    label.native.setWordWrap(True)
+    label.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+    label.native.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+    # An error may quote a file, which is not to be taken for markup, and a command to copy.
+    label.native.setTextFormat(Qt.TextFormat.PlainText)
+    label.native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label

@@ -1,0 +1,213 @@
+"""The torch side of background work, without Qt: find devices, estimate a run, upscale."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import numpy as np
+
+from napari_srgan.inference import devices
+from napari_srgan.inference.devices import (
+    choose_devices,
+    cuda_hint,
+    describe_device,
+    device_choices,
+)
+from napari_srgan.inference.images import Array, Layout, Normalize, value_range
+from napari_srgan.inference.planning import cut, seconds_per_pixel
+from napari_srgan.inference.run import iter_upscale_array, set_up
+from napari_srgan.inference.runner import Runner
+from napari_srgan.inference.settings import Progress
+from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Source, Stopped, size_text
+from napari_srgan.store.checkpoint import Model
+from napari_srgan.store.load import load_model
+
+log = logging.getLogger(__name__)
+
+_TRIED = Source(np.broadcast_to(np.uint8(0), (4096, 4096)), False, None)
+
+
+def runner_for(model: Model, choices: Choices, colour: bool, dtype: np.dtype[Any]) -> Runner:
+    """Return what upscales images of a dtype.
+
+    Raises
+    ------
+    ValueError
+        If the device, the precision or the model does not suit.
+    """
+    pixel = Layout((), 1, 1, 3 if colour else 0, np.dtype(dtype))
+    return set_up(pixel, model, choices.settings)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a run needs, worked out without running anything.
+
+    Attributes
+    ----------
+    runner : Runner
+        Of the run.
+    tile : int or str
+        As set.
+    """
+
+    runner: Runner
+    tile: int | str
+
+    @property
+    def scale(self) -> int:
+        """Upscaling factor."""
+        return self.runner.network.scale
+
+    def free_memory(self) -> int:
+        """Return how many bytes of the computer's memory are free."""
+        return devices.free_memory(devices.choose_device("cpu"))
+
+    def memory(self, source: Source) -> int:
+        """Return about how many bytes of the computer's memory an image takes."""
+        layout = source.layout
+        copied = 0 if isinstance(source.pixels, np.ndarray) else _size(layout, 1)
+        on_cpu = self.runner.device.type == "cpu"  # a card has memory of its own
+        work = cut(self.tile, layout, self.runner).memory(layout) if on_cpu else 0
+        return copied + _size(layout, self.scale) + work
+
+    def pixels(self, source: Source) -> int:
+        """Return how many pixels the network is given."""
+        return cut(self.tile, source.layout, self.runner).pixels(source.layout)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a run needs and how fast it is here.
+
+    Attributes
+    ----------
+    needs : Needs
+        Of the run.
+    seconds_per_pixel : float
+        Of one device.
+    devices : int
+        Among which the work is divided; they are taken to be alike.
+    """
+
+    needs: Needs
+    seconds_per_pixel: float
+    devices: int = 1
+
+    def seconds(self, source: Source) -> float:
+        """Return about how long an image takes."""
+        return self.seconds_per_pixel * self.needs.pixels(source) / self.devices
+
+
+def try_out(choices: Choices, colour: bool, dtype: np.dtype[Any]) -> Trial | Failed:
+    """Load a model and measure it on a small window."""
+    try:
+        model = load_model(choices.model, cache=choices.cache)
+        runner = runner_for(model, choices, colour, dtype)
+        needs = Needs(runner, choices.settings.tile)
+        needs.pixels(_TRIED)  # reads the network, once, away from the window's thread
+        count = len(devices.choose_devices(choices.settings.device))
+        return Trial(needs, seconds_per_pixel(runner), count)
+    except Exception as error:
+        log.exception("the trial run failed")
+        return Failed.because(error)
+
+
+def refuse_too_large(source: Source, needs: Needs) -> None:
+    """Refuse a run that would not fit: a computer that runs out of memory ends napari itself.
+
+    Raises
+    ------
+    MemoryError
+        If more is needed than is free.
+    """
+    memory, free = needs.memory(source), needs.free_memory()
+    if memory > free:
+        raise MemoryError(
+            f"Upscaling this takes about {size_text(memory)} of memory; only {size_text(free)} are "
+            "free. Choose the current plane or a part of the image, or give "
+            "napari_srgan.upscale() a dask array."
+        )
+
+
+def _size(layout: Layout, scale: int) -> int:
+    """Return the bytes of an image, or of the upscaled one."""
+    return math.prod(layout.shape(scale)) * layout.dtype.itemsize
+
+
+def find_devices() -> Devices | Failed:
+    """Return the devices that torch can use here."""
+    try:
+        names = device_choices()
+        descriptions = {
+            name: "; ".join(map(describe_device, choose_devices(name))) for name in names
+        }
+        descriptions["auto"] = descriptions[names[0]]
+        choices = ("automatic", "auto"), *((name, name) for name in names)
+        return Devices(choices, descriptions, cuda_hint())
+    except Exception as error:
+        log.exception("the devices could not be listed")
+        return Failed.because(error)
+
+
+def iter_job(
+    source: Source, choices: Choices, stop: Event
+) -> Generator[Progress, None, Done | Failed | Stopped]:
+    """Upscale, yielding progress, and return the result or why there is none.
+
+    It ends by itself after the tile in which ``stop`` is set. A generator that is only abandoned,
+    as a worker's ``quit`` does, would keep its memory for as long as napari keeps the worker.
+    """
+    began = time.perf_counter()
+    notes: list[str] = []
+    device = ""
+    try:
+        steps = _iter_steps(source, choices)
+        while not stop.is_set():
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                pixels, scale = end.value
+                seconds = time.perf_counter() - began
+                return Done(pixels, scale, source, choices, device, seconds, tuple(notes))
+            device = progress.device
+            if progress.note:
+                notes.append(progress.note)
+            yield progress
+    except Exception as error:
+        log.exception("upscaling failed")
+        return Failed.because(error)
+    return Stopped()
+
+
+def _iter_steps(source: Source, choices: Choices) -> Generator[Progress, None, tuple[Array, int]]:
+    """Yield progress and return the upscaled pixels and the factor."""
+    model = load_model(choices.model, cache=choices.cache)
+    runner = runner_for(model, choices, source.rgb, source.layout.dtype)
+    refuse_too_large(source, Needs(runner, choices.settings.tile))
+    # A moment to stop at between two things that may take long: loading and reading.
+    yield Progress(0, source.layout.pixels, str(runner.device))
+    pixels = yield from iter_upscale_array(
+        source.read(),
+        model,
+        rgb=source.rgb,
+        normalize=_shared_range(source, choices.normalize),
+        settings=choices.settings,
+    )
+    return pixels, model.scale
+
+
+def _shared_range(source: Source, normalize: Normalize) -> Any:
+    """Return one value range for all planes of an array in memory, so that they stay comparable.
+
+    Of an array on disk only what is upscaled is read.
+    """
+    if source.plane is None or not source.in_memory:
+        return normalize
+    return value_range(source.pixels, source.whole, normalize)

@@ -1,0 +1,109 @@
+"""The Qt side of background work: threads that deliver to the window, and cached estimates.
+
+What needs torch is imported inside the threads, since it takes seconds to load. Meanwhile the
+window is open already. A torch that cannot be loaded is an answer, too.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from superqt.utils import ensure_main_thread
+
+from napari_srgan.inference.settings import Progress
+from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Source, Stopped
+
+if TYPE_CHECKING:
+    from napari_srgan.plugin.job import Trial
+
+log = logging.getLogger(__name__)
+
+NAME = "napari-srgan"
+
+Outcome = TypeVar("Outcome")
+
+
+def in_background(job: Callable[[], Outcome], finished: Callable[[Outcome], None]) -> None:
+    """Run a job in a thread and hand what it returns to ``finished``, in the window's thread.
+
+    The job must not raise. This is no napari worker: the window would not close without a question
+    while one runs, keeps all of them with what they hold, and two at a time can leave Python's
+    ``warnings`` module calling one that is gone.
+    """
+    deliver = ensure_main_thread(finished)
+    Thread(target=lambda: deliver(job()), name=NAME).start()
+
+
+def find_devices() -> Devices | Failed:
+    """Return the devices that torch can use here."""
+    try:
+        from napari_srgan.plugin import job
+    except (ImportError, OSError) as error:
+        return _not_loaded(error)
+    return job.find_devices()
+
+
+def try_out(choices: Choices, colour: bool, dtype: np.dtype[Any]) -> Trial | Failed:
+    """Load a model and measure it on a small window."""
+    try:
+        from napari_srgan.plugin import job
+    except (ImportError, OSError) as error:
+        return _not_loaded(error)
+    return job.try_out(choices, colour, dtype)
+
+
+def iter_job(
+    source: Source, choices: Choices, stop: Event
+) -> Generator[Progress, None, Done | Failed | Stopped]:
+    """Upscale, yielding progress, and return the result or why there is none."""
+    try:
+        from napari_srgan.plugin import job
+    except (ImportError, OSError) as error:
+        return _not_loaded(error)
+    return (yield from job.iter_job(source, choices, stop))
+
+
+def _not_loaded(error: Exception) -> Failed:
+    log.exception("torch, or what else the work needs, could not be loaded")
+    return Failed(f"The work cannot begin: {error}")
+
+
+class Estimates:
+    """The trials so far, and the one that is running."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], Trial | Failed] = {}
+        self._busy = False
+
+    def of(self, choices: Choices, source: Source) -> Trial | Failed | None:
+        """Return what is known of a choice, or None where it has not been tried out."""
+        return self._known.get(_key(choices, source))
+
+    def forget_failures(self) -> None:
+        """Try again, when asked, what has failed: a network or a file may be back."""
+        self._known = {key: it for key, it in self._known.items() if not isinstance(it, Failed)}
+
+    def ask(self, choices: Choices, source: Source, known: Callable[[], None]) -> None:
+        """Try a choice out and call ``known``; nothing where another trial is still running."""
+        if self._busy:
+            return
+        self._busy = True
+        key, colour, dtype = _key(choices, source), source.rgb, source.layout.dtype
+
+        def finished(trial: Trial | Failed) -> None:
+            self._busy = False
+            self._known[key] = trial
+            known()
+
+        in_background(lambda: try_out(choices, colour, dtype), finished)
+
+
+def _key(choices: Choices, source: Source) -> tuple[Any, ...]:
+    # Everything that a trial depends on; not the image's size, which it is scaled to.
+    settings = choices.settings
+    how = settings.device, settings.precision, settings.tile
+    return choices.model, *how, source.rgb, source.layout.dtype

@@ -1,0 +1,1 @@
+"""Find, verify, download and load model files."""

@@ -1,0 +1,220 @@
+"""Generators on disk: understood strictly, from their tensors alone."""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.store.self_test import TENSORS, SelfTest
+from napari_srgan.store.tensor_file import CheckpointError, listed, read_tensors, write_tensors
+
+__all__ = [
+    "CHECKPOINT_SUFFIXES",
+    "CheckpointError",
+    "Model",
+    "load_checkpoint",
+    "rounded_to_half",
+    "save_checkpoint",
+]
+
+CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A generator ready to be used.
+
+    Attributes
+    ----------
+    name : str
+        How it is chosen and shown.
+    network : SRResNet
+        In evaluation mode, float32, on the CPU.
+    metadata : mapping of str to str
+        What the file says of itself; empty for files that cannot.
+    invents : bool
+        Whether it was trained to invent plausible texture, so that fine detail is no evidence.
+    self_test : SelfTest or None
+        What shows whether a device computes what it should; None where the file has none.
+    """
+
+    name: str
+    network: SRResNet
+    metadata: Mapping[str, str]
+    invents: bool = False
+    self_test: SelfTest | None = None
+
+    @property
+    def scale(self) -> int:
+        """Upscaling factor."""
+        return self.network.scale
+
+
+def load_checkpoint(path: str | Path, name: str | None = None) -> Model:
+    """Load a generator from a safetensors file, or from a PyTorch file that holds only tensors.
+
+    Blocks, features, channels, scale and normalisation are read off the tensors' names and shapes.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; its content decides how it is read, not its suffix.
+    name : str, optional
+        The model's name. Default: what the file says, else the file's name without suffix.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    CheckpointError
+        If it is damaged, holds code, or is anything but a generator with exactly its tensors and,
+        perhaps, a self-test that fits it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No model file at {path}.")
+    state, metadata = read_tensors(path)
+    test = {key: state.pop(key) for key in TENSORS if key in state}
+    network = _build(state, path)
+    return Model(
+        name=name or metadata.get("name") or path.stem,
+        network=network.eval().requires_grad_(False),
+        metadata=metadata,
+        invents=metadata.get("invents") == "true",
+        self_test=SelfTest.from_tensors(test, network, path),
+    )
+
+
+def save_checkpoint(
+    path: str | Path,
+    network: SRResNet,
+    metadata: Mapping[str, str],
+    self_test: SelfTest | None = None,
+    *,
+    half: bool = False,
+) -> None:
+    """Write a generator as safetensors, through a temporary file that is renamed when complete.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; one that is there is replaced.
+    network : SRResNet
+        The generator, in any mode and on any device.
+    metadata : mapping of str to str
+        What the file says of itself.
+    self_test : SelfTest, optional
+        Of this network; with ``half``, of :func:`rounded_to_half` of it.
+    half : bool
+        Whether to keep the weights of convolutions in 16 bits, which halves the file. All else
+        stays in float32: it is small, and norms need it.
+
+    Raises
+    ------
+    ValueError
+        If a weight is too large for 16 bits.
+    """
+    state = {key: value.detach().cpu() for key, value in network.state_dict().items()}
+    if half:
+        state = {key: _stored_in_half(key, value) for key, value in state.items()}
+    if self_test is not None:
+        state |= self_test.tensors()
+    write_tensors(Path(path), state, metadata)
+
+
+def rounded_to_half(network: SRResNet) -> SRResNet:
+    """Return a copy of the network as it is loaded from a file that keeps 16 bits of it.
+
+    Raises
+    ------
+    ValueError
+        If a weight is too large for 16 bits.
+    """
+    rounded = copy.deepcopy(network)
+    for key, value in rounded.state_dict().items():
+        value.copy_(_stored_in_half(key, value))
+    return rounded
+
+
+def _stored_in_half(key: str, value: Tensor) -> Tensor:
+    if value.ndim != 4:  # no weight of a convolution
+        return value
+    half = value.half()
+    if not bool(torch.isfinite(half).all()):
+        raise ValueError(
+            f"{key} has weights up to {float(value.abs().max()):.3g}, more than 16 bits can hold: "
+            "store it in 32 bits."
+        )
+    return half
+
+
+def _build(state: dict[str, Tensor], path: Path) -> SRResNet:
+    """Return the network that these tensors, all of them and no others, belong to."""
+    sizes = _architecture(state, path)
+    with torch.device("meta"):
+        network = SRResNet(**sizes)
+    expected = network.state_dict()
+    missing = sorted(expected.keys() - state.keys())
+    extra = sorted(state.keys() - expected.keys())
+    shapes = [
+        f"{key} is {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+        for key in sorted(expected.keys() & state.keys())
+        if state[key].shape != expected[key].shape
+    ]
+    problems = [
+        f"{what} {listed(keys)}"
+        for what, keys in (("missing", missing), ("not expected", extra), ("misshapen", shapes))
+        if keys
+    ]
+    if problems:
+        raise CheckpointError(f"{path} does not fit an SRResNet of {sizes}: {'; '.join(problems)}.")
+    # Copies: what safetensors gives is the file's own pages, which may change under the network.
+    state = {key: value.to(expected[key].dtype, copy=True) for key, value in state.items()}
+    broken = [key for key, value in state.items() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise CheckpointError(f"{path} has weights that are not finite: {listed(broken)}.")
+    network.load_state_dict(state, assign=True)
+    return network
+
+
+def _architecture(state: dict[str, Tensor], path: Path) -> dict[str, Any]:
+    """Return the generator's sizes, read off its tensors."""
+    head = state.get("body.head.weight")
+    if head is None or head.ndim != 4:
+        raise CheckpointError(
+            f"{path} is not an SRResNet of this package: it has no 4-D tensor body.head.weight. "
+            f"Its tensors are {listed(sorted(state))}."
+        )
+    blocks = _numbered(state, r"body\.blocks\.(\d+)\.conv1\.weight")
+    stages = _numbered(state, r"tail\.upsample\.(\d+)\.conv\.weight")
+    features, channels = int(head.shape[0]), int(head.shape[1])
+    scale = 1
+    for stage in stages:
+        outputs = state[f"tail.upsample.{stage}.conv.weight"].shape[:1].numel()
+        scale *= math.isqrt(outputs // max(1, features))
+    sizes = {
+        "blocks": len(blocks),
+        "features": features,
+        "channels": channels,
+        "scale": scale,
+        "batch_norm": "body.norm.weight" in state,
+    }
+    try:
+        with torch.device("meta"):
+            SRResNet(**sizes)  # type: ignore[arg-type]  # a dict of int and bool
+    except ValueError as error:
+        raise CheckpointError(f"{path} describes no SRResNet: {error}") from error
+    return sizes
+
+
+def _numbered(state: dict[str, Tensor], pattern: str) -> list[str]:
+    return [match[1] for key in state if (match := re.fullmatch(pattern, key))]

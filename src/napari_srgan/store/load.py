@@ -1,0 +1,75 @@
+"""Loading a model by name, by path or from a dropped file."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from napari_srgan.store.cache import entry, locate, registry
+from napari_srgan.store.checkpoint import CHECKPOINT_SUFFIXES, Model, load_checkpoint
+from napari_srgan.store.registry import add_own, list_models, own_file
+
+
+def load_model(model: str | Path | Model, *, cache: Path | None = None) -> Model:
+    """Return a model, loading and verifying it the first time.
+
+    Parameters
+    ----------
+    model : str, Path or Model
+        A name that :func:`list_models` gives, the path of a checkpoint, or a loaded model.
+    cache : Path, optional
+        The folder for downloaded weights; see :func:`napari_srgan.store.cache.cache_folder`.
+
+    Raises
+    ------
+    ValueError
+        If no model has this name, or the file is not a generator (``CheckpointError``).
+    OSError
+        If there is no such file, or the weights are missing and cannot be downloaded.
+    """
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, str) and (own := own_file(model)) is not None:
+        return _load_file(own, model)
+    if isinstance(model, str) and model in {weights.name for weights in registry()}:
+        weights = entry(model)
+        loaded = _load_file(locate(weights, cache=cache), weights.name)
+        # The registry's word holds, which is also what is shown before anything is loaded.
+        return replace(loaded, invents=weights.invents)
+    path = Path(model).expanduser().absolute()
+    if path.suffix.lower() in CHECKPOINT_SUFFIXES or path.is_file():
+        return _load_file(path, None)
+    near = difflib.get_close_matches(str(model), list_models(), n=1)
+    raise ValueError(
+        f"There is no model named {str(model)!r}"
+        + (f"; did you mean {near[0]!r}? " if near else ". ")
+        + f"Models: {', '.join(list_models())}; or give the path of a checkpoint."
+    )
+
+
+def remember(path: Path) -> str:
+    """Add a checkpoint to the models of this session and return the name it is chosen by.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be loaded; see :func:`load_model`.
+    """
+    path = path.absolute()
+    model = _load_file(path, None)
+    return add_own(path, model.name, invents=model.invents)
+
+
+def _load_file(path: Path, name: str | None) -> Model:
+    """Load a checkpoint, once for as long as the file does not change."""
+    if not path.is_file():
+        raise FileNotFoundError(f"No model file at {path}.")
+    status = path.stat()
+    return _load_unchanged(path, name, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=8)
+def _load_unchanged(path: Path, name: str | None, _changed: int, _size: int) -> Model:
+    return load_checkpoint(path, name)

@@ -1,0 +1,227 @@
+"""The registry of published models, and the models that are listed for a person to choose."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_BARE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_JSON_KINDS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "purpose": (str,),
+    "file": (str, type(None)),
+    "urls": (list,),
+    "sha256": (str,),
+    "size": (int,),
+    "licence": (str,),
+    "training_data": (str,),
+    "scale": (int,),
+    "metrics": (dict,),
+    "invents": (bool,),
+}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One entry of the registry: what some weights are, and where and how to get them.
+
+    Parameters
+    ----------
+    name
+        The model's name, ``srresnet-x4``.
+    purpose
+        One line on what it is for, as the widget shows it.
+    file
+        Name of the file inside ``napari_srgan.weights``, or None where it is not bundled.
+    urls
+        Mirrors in the order in which they are tried, ``http`` or ``https``.
+    sha256, size
+        Digest (64 lower-case hexadecimal digits) and length in bytes of the file.
+    licence, training_data
+        Terms of use, and what the weights were trained on.
+    scale
+        Factor from `low` to `upscaled`.
+    metrics
+        Data set to metric to value: ``{"Set5": {"psnr": 32.05}}``.
+    invents
+        Whether the model draws texture that is not in the image, as a GAN does.
+
+    Raises
+    ------
+    ValueError
+        If a value is malformed; every fault is named.
+    """
+
+    name: str
+    purpose: str
+    file: str | None
+    urls: tuple[str, ...]
+    sha256: str
+    size: int
+    licence: str
+    training_data: str
+    scale: int
+    metrics: Mapping[str, Mapping[str, float]] = field(hash=False)
+    invents: bool
+
+    def __post_init__(self) -> None:
+        if faults := list(_faults(self)):
+            raise ValueError(f"Weights {self.name!r}: {'; '.join(faults)}.")
+
+
+def _faults(weights: Weights) -> Iterator[str]:
+    if not _BARE_NAME.fullmatch(weights.name):
+        yield "the name must be letters, digits, '.', '_' and '-'"
+    if weights.file is not None and not _BARE_NAME.fullmatch(weights.file):
+        yield f"file must be a bare file name, not {weights.file!r}"
+    if weights.file is None and not weights.urls:
+        yield "give a bundled file or at least one URL"
+    for url in weights.urls:
+        if not isinstance(url, str) or urlsplit(url).scheme not in ("http", "https"):
+            yield f"only http and https URLs can be fetched, not {url!r}"
+    if not _SHA256.fullmatch(weights.sha256):
+        yield f"sha256 must be 64 lower-case hexadecimal digits, not {weights.sha256!r}"
+    if weights.size < 1:
+        yield f"size must be at least 1 byte, not {weights.size}"
+    if weights.scale < 1:
+        yield f"scale must be at least 1, not {weights.scale}"
+    for name, values in weights.metrics.items():
+        if not isinstance(values, Mapping) or any(
+            type(value) not in (int, float) for value in values.values()
+        ):
+            yield f"metrics of {name!r} must map each metric to a number, not {values!r}"
+
+
+def parse_registry(text: str) -> tuple[Weights, ...]:
+    """Read the JSON text of a registry: a list of entries with exactly the keys of `Weights`.
+
+    Raises
+    ------
+    ValueError
+        If the text is not such a list, a key is missing or unknown, a value has the wrong kind or
+        is malformed, or two entries share a name.
+    """
+    entries = json.loads(text)
+    if type(entries) is not list:
+        raise ValueError(f"The registry must be a list of entries; got {type(entries).__name__}.")
+    weights = tuple(_parse_entry(place, entry) for place, entry in enumerate(entries))
+    names = [one.name for one in weights]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"Names in the registry must differ; more than once: {', '.join(twice)}.")
+    return weights
+
+
+def _parse_entry(place: int, values: object) -> Weights:
+    if not isinstance(values, dict):
+        raise ValueError(f"Entry {place} of the registry must be an object; got {values!r}.")  # noqa: TRY004
+    label = f"Entry {place} of the registry ({values.get('name', 'no name')!r})"
+    if missing := [key for key in _JSON_KINDS if key not in values]:
+        raise ValueError(f"{label} lacks {', '.join(missing)}.")
+    if unknown := [key for key in values if key not in _JSON_KINDS]:
+        raise ValueError(f"{label} has unknown keys: {', '.join(unknown)}.")
+    for key, kinds in _JSON_KINDS.items():
+        # Exact kinds, because a JSON true would pass for the integer 1.
+        if type(values[key]) not in kinds:
+            wanted = " or ".join(kind.__name__ for kind in kinds)
+            raise ValueError(f"{label}: {key} must be {wanted}, not {values[key]!r}.")
+    return Weights(**{**values, "urls": tuple(values["urls"])})
+
+
+def bundled_folder() -> Path:
+    """Return the folder of the registry and of the weights that are installed with it."""
+    return Path(str(resources.files("napari_srgan.weights")))
+
+
+@cache
+def registry() -> tuple[Weights, ...]:
+    """Return the weights this installation knows, in the order in which to offer them."""
+    return parse_registry((bundled_folder() / "registry.json").read_text(encoding="utf-8"))
+
+
+def entry(name: str) -> Weights:
+    """Return the weights called `name`.
+
+    Raises
+    ------
+    ValueError
+        If there are none; the message has the nearest names and all names.
+    """
+    known = {weights.name: weights for weights in registry()}
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known)
+    guess = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise ValueError(f"No weights are called {name!r}.{guess} Known: {', '.join(known)}.")
+
+
+DEFAULT_MODEL = "srresnet-x4"
+
+
+@dataclass(frozen=True)
+class _Own:
+    """A file that was added in this session, and what it said of itself."""
+
+    path: Path
+    invents: bool
+
+
+_remembered: dict[str, _Own] = {}
+
+
+def list_models() -> list[str]:
+    """Return the names of all models: those of the registry, then files added in this session."""
+    return [*(weights.name for weights in registry()), *_remembered]
+
+
+def purpose_of(name: str) -> str:
+    """Return one line on what a listed model is for.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model.
+    """
+    if name in _remembered:
+        return f"Your own model, from {_remembered[name].path}."
+    return entry(name).purpose
+
+
+def invents_texture(name: str) -> bool:
+    """Return whether a listed model draws texture that is not in the image.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model.
+    """
+    return _remembered[name].invents if name in _remembered else entry(name).invents
+
+
+def own_file(name: str) -> Path | None:
+    """Return the file that was added in this session under a name, if any."""
+    own = _remembered.get(name)
+    return None if own is None else own.path
+
+
+def add_own(path: Path, name: str, *, invents: bool) -> str:
+    """Add a file to the models of this session and return the name it is chosen by.
+
+    A file that is there already keeps its name.
+    """
+    for other, known in _remembered.items():
+        if known.path == path:
+            _remembered[other] = _Own(path, invents)
+            return other
+    unique, copies = name, 2
+    while unique in list_models():
+        unique, copies = f"{name} ({copies})", copies + 1
+    _remembered[unique] = _Own(path, invents)
+    return unique

@@ -1,0 +1,182 @@
+"""Files of tensors, safetensors' and PyTorch's: written, and read without running anything."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from napari_srgan.store.download import is_web_page
+
+# Where foreign files, and this package's training, keep the generator among other things.
+_NESTED = (
+    "network",
+    "params_ema",
+    "params",
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "generator",
+)
+_WRAPPERS = ("module.", "_orig_mod.")  # left by DataParallel and torch.compile
+_ADVICE = re.compile(r"weights_only|torch\.load|safe_globals", re.IGNORECASE)
+_HOW_TO_SAVE = "Save the generator's state_dict() alone, best as safetensors."
+_LISTED = 3  # names that an error message gives
+_PYTORCH_STARTS = (b"PK", b"\x80")  # of a zip archive, and of a pickle
+
+
+class CheckpointError(ValueError):
+    """A file is not a generator that this package can run; the message says why."""
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors of a file by name, and what the file says of itself.
+
+    They are plain arrays of real numbers, on the CPU, without the prefixes that wrappers give to
+    all names. Those of a safetensors file are the file's own pages: copy what is to be kept.
+
+    Parameters
+    ----------
+    path : Path
+        A safetensors file, or a PyTorch file that holds only tensors; its content decides.
+
+    Raises
+    ------
+    CheckpointError
+        If it is damaged, holds code or anything else that is no tensor.
+    """
+    state, metadata = _read(path)
+    state = _unwrapped(state)
+    _check_kinds(state, path)
+    return state, metadata
+
+
+def write_tensors(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors as safetensors, through a temporary file that is renamed when complete."""
+    part = path.with_name(path.name + ".part")
+    try:
+        save_file(
+            {key: value.contiguous() for key, value in state.items()},
+            part,
+            metadata=dict(metadata),
+        )
+        part.chmod(0o644)  # safetensors makes it the owner's alone
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def listed(words: list[str]) -> str:
+    """Return the first few of some names, and how many more there are, for an error message."""
+    more = f" and {len(words) - _LISTED} more" if len(words) > _LISTED else ""
+    return ", ".join(words[:_LISTED]) + more
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with path.open("rb") as file:
+        head = file.read(512)
+    if not head:
+        raise CheckpointError(f"{path} is empty.")
+    if is_web_page(head):
+        raise CheckpointError(
+            f"{path} is a web page, not a model: the download got an error or a login page."
+        )
+    # A safetensors file is the length of its header in 8 bytes, then the header, a JSON object.
+    if head[8:9] == b"{":
+        return _read_safetensors(path)
+    if not head.startswith(_PYTORCH_STARTS):
+        raise CheckpointError(
+            f"{path} is neither a safetensors nor a PyTorch file: it begins with {head[:24]!r}."
+        )
+    return _tensors_of(unpickle(path, _HOW_TO_SAVE), path), {}
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = dict(file.metadata() or {})
+        return load_file(path), metadata
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path} is damaged or cut short: {error}.") from error
+
+
+def unpickle(path: Path, advice: str) -> Any:
+    """Return what a PyTorch file holds, if that is tensors and plain values. Nothing in it is run.
+
+    Raises
+    ------
+    CheckpointError
+        If it holds anything else, with the advice, or is damaged.
+    """
+    try:
+        with path.open("rb") as file:  # of a path, torch would look at the suffix
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} is not a plain file of tensors: {_first_sentence(error)} "
+            f"Nothing in it was run. {advice}"
+        ) from error
+    except Exception as error:  # where bytes are wrong, the reader raises whatever it stumbles on
+        raise CheckpointError(
+            f"{path} cannot be read as a PyTorch file; it may be cut short: "
+            f"{_first_sentence(error)}"
+        ) from error
+
+
+def _first_sentence(error: BaseException) -> str:
+    """Return the part of an error that says what is wrong.
+
+    torch puts before it, and after it, how to run the code that a file holds: nobody should.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if not _ADVICE.search(line)]
+    text = (told or ["it holds something other than tensors"])[0]
+    return text if text.endswith(".") else f"{text}."
+
+
+def _tensors_of(content: Any, path: Path) -> dict[str, Tensor]:
+    """Return the state dict in what a PyTorch file holds."""
+    for key in _NESTED:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not content:
+        raise CheckpointError(f"{path} holds {type(content).__name__}, not a generator's tensors.")
+    wrong = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
+    if wrong:
+        raise CheckpointError(
+            f"{path} holds more than tensors: {listed(wrong)}. "
+            "Save the generator's state_dict() alone."
+        )
+    return {str(key): value for key, value in content.items()}
+
+
+def _unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors without the prefix that wrappers gave to all their names."""
+    for wrapper in (*_WRAPPERS, *_WRAPPERS):  # either may be inside the other
+        if all(key.startswith(wrapper) for key in state):
+            state = {key.removeprefix(wrapper): value for key, value in state.items()}
+    return state
+
+
+def _check_kinds(state: dict[str, Tensor], path: Path) -> None:
+    """Refuse tensors that are no plain arrays of real numbers, or larger than their file."""
+    odd = [
+        f"{key} ({value.dtype}, {value.layout}, {value.device})"
+        for key, value in state.items()
+        if value.is_meta or value.layout != torch.strided or value.is_complex()
+    ]
+    if odd:
+        raise CheckpointError(f"{path} holds what is no plain array of numbers: {listed(odd)}.")
+    claimed, size = sum(value.nbytes for value in state.values()), path.stat().st_size
+    if claimed > size:  # a few bytes may claim to be terabytes, all alike
+        raise CheckpointError(
+            f"{path} has {size} bytes, but its tensors claim {claimed}. "
+            "Save copies of them: tensor.clone()."
+        )

@@ -1,0 +1,250 @@
+"""What the widget offers, says and refuses before it begins."""
+
+import numpy as np
+import pytest
+import torch
+from qtpy.QtWidgets import QLabel
+
+from napari_srgan.inference import devices
+from napari_srgan.plugin import controls, job, worker
+from napari_srgan.plugin.messages import Failed
+from napari_srgan.plugin.widget import CAUTION, NO_LAYER, refresh_models
+
+GREY = np.random.default_rng(0).integers(0, 256, (60, 84), dtype=np.uint8)
+STACK = np.random.default_rng(1).integers(0, 4096, (5, 40, 52), dtype=np.uint16)
+COLOUR = np.random.default_rng(2).integers(0, 256, (40, 52, 3), dtype=np.uint8)
+
+
+class TestLayers:
+    def test_without_one_it_says_how_to_begin(self, alone):
+        _viewer, widget = alone()
+
+        assert widget.summary.value == NO_LAYER
+        assert not widget.run.enabled
+        widget.start()
+        assert not widget.busy
+
+    def test_only_image_layers_are_offered(self, alone):
+        viewer, widget = alone(GREY)
+        viewer.add_labels(np.zeros((5, 7), int))
+        viewer.add_points([[1, 2]])
+
+        assert [layer.name for layer in widget.layer.choices] == ["source"]
+
+    def test_one_that_appears_is_offered_and_one_that_goes_is_not(self, alone, settled):
+        viewer, widget = alone()
+        viewer.add_image(GREY, name="new")
+        assert widget.layer.value.name == "new"
+        assert widget.run.enabled
+        settled(widget)
+
+        viewer.layers.clear()
+        assert widget.layer.value is None
+        assert widget.summary.value == NO_LAYER
+        assert not widget.run.enabled
+
+    def test_planes_are_a_choice_for_stacks_only(self, alone, settled, is_shown):
+        viewer, widget = alone(STACK)
+        assert is_shown(widget.planes)
+        widget.layer.value = viewer.add_image(GREY)
+        assert not is_shown(widget.planes)
+        widget.layer.value = viewer.add_image(COLOUR)
+        assert not is_shown(widget.planes)
+        settled(widget)
+
+
+class TestModels:
+    def test_a_dropped_one_can_be_chosen_at_once(self, alone, own_model, settled):
+        _viewer, widget = alone(GREY)
+        own_model("dropped")
+        refresh_models()
+
+        assert "dropped" in widget.model.choices
+        assert widget.model.value == "tiny"
+        widget.model.value = "dropped"
+        assert "dropped.safetensors" in widget.purpose.value
+        settled(widget)
+
+    def test_the_caution_does_not_wait_for_the_trial(self, alone, own_model, is_shown, monkeypatch):
+        _viewer, widget = alone(GREY)
+        own_model("gan", invents=True)
+        refresh_models()
+        assert not is_shown(widget.caution)
+        monkeypatch.setattr(widget.Estimates, "ask", lambda *_: None)  # it never ends
+
+        widget.model.value = "gan"
+        assert is_shown(widget.caution)
+        assert widget.caution.value == CAUTION
+        widget.model.value = "tiny"
+        assert not is_shown(widget.caution)
+
+    def test_one_of_the_registry_says_what_it_is_for(self, alone, is_shown):
+        _viewer, widget = alone()
+        widget.model.value = "srresnet-x4"
+
+        assert widget.purpose.value.startswith("Faithful")
+        assert not is_shown(widget.caution)
+
+
+class TestDevices:
+    def test_the_device_is_described_with_its_free_memory(self, alone, is_shown):
+        _viewer, widget = alone()
+        assert "GiB free" in widget.hint.value
+        assert is_shown(widget.hint)
+
+    def test_the_fix_for_a_torch_without_cuda_is_shown(self, alone, monkeypatch):
+        monkeypatch.setattr(job, "cuda_hint", lambda: "For a CUDA build: pip install that.")
+        _viewer, widget = alone()
+
+        assert "GiB free\nFor a CUDA build: pip install that." in widget.hint.value
+
+    def test_one_that_disappears_is_named_and_no_longer_offered(
+        self, alone, settled, messages, monkeypatch, qtbot
+    ):
+        present = ["cuda:0", "cpu"]
+        monkeypatch.setattr(job, "device_choices", lambda: list(present))
+        monkeypatch.setattr(job, "choose_devices", lambda name: [name])
+        monkeypatch.setattr(job, "describe_device", lambda name: f"{name}, 5.0 GiB free")
+        _viewer, widget = alone(GREY)
+        widget.device.value = "cuda:0"
+        settled(widget)
+        assert "'cuda:0' is not available here" in widget.summary.value
+
+        present.remove("cuda:0")
+        widget.start()
+        settled(widget)
+        assert "'cuda:0' is not available here" in messages()[-1]
+        # The devices are looked for again when a run has ended, in a thread.
+        qtbot.waitUntil(lambda: widget.device.choices == ("auto", "cpu"), timeout=60_000)
+        settled(widget)
+        assert widget.device.value == "auto"
+        assert "→" in widget.summary.value
+
+    def test_if_they_cannot_be_listed_the_automatic_one_is_left(self, alone, messages, monkeypatch):
+        monkeypatch.setattr(job, "find_devices", lambda: Failed("driver mismatch"))
+        _viewer, widget = alone(GREY)
+
+        assert messages() == ["driver mismatch"]
+        assert widget.device.value == "auto"
+        assert "→" in widget.summary.value
+
+
+class TestPreferences:
+    def test_they_are_what_the_widget_starts_with(self, tiny, preferences, alone):
+        preferences.device, preferences.tile = "cpu", 48
+        _viewer, widget = alone()
+
+        assert (widget.model.value, widget.device.value) == ("tiny", "cpu")
+        assert widget._advanced.tile.value == 48
+        assert widget._choices().settings.tile == 48
+
+    def test_a_model_that_is_not_there_gives_way_to_the_default(self, tiny, preferences, alone):
+        preferences.model = "a model of last week"
+        _viewer, widget = alone()
+
+        assert widget.model.value == "srresnet-x4"
+
+    def test_a_device_that_is_not_there_gives_way_to_the_automatic_one(
+        self, tiny, preferences, alone, monkeypatch
+    ):
+        if torch.backends.mps.is_available():
+            pytest.skip("this computer has every device")
+        preferences.device = "mps"
+        tried = []
+        monkeypatch.setattr(
+            worker, "try_out", lambda choices, *_: tried.append(choices) or Failed("enough")
+        )
+        _viewer, widget = alone(GREY)
+
+        assert widget.device.value == "auto"
+        assert [choices.settings.device for choices in tried] == ["auto"]
+
+
+class TestEstimate:
+    def test_it_has_the_size_the_time_and_the_memory(self, alone):
+        _viewer, widget = alone(GREY)
+        size, duration, memory = widget.summary.value.splitlines()
+
+        assert size == "84 × 60 → 336 × 240 pixels"
+        assert duration.endswith((" s", " second"))
+        assert "MiB of memory; " in memory
+        assert memory.endswith(" are free")
+
+    def test_it_follows_the_choices(self, alone, settled, own_model):
+        _viewer, widget = alone(STACK)
+        assert "52 × 40 → 208 × 160 pixels" in widget.summary.value
+        widget.planes.value = controls.ALL_PLANES
+        assert "5 planes of 52 × 40 → 5 planes of 208 × 160" in widget.summary.value
+        own_model("double", scale=2)
+        refresh_models()
+        widget.model.value = "double"
+        assert "estimating" in widget.summary.value
+        settled(widget)
+        assert "5 planes of 104 × 80" in widget.summary.value
+
+    def test_a_mistyped_normalisation_is_explained_and_cannot_be_run(self, alone, settled):
+        _viewer, widget = alone(GREY)
+        widget._advanced.normalize.value = "a, b"
+        assert "got 'a, b'" in widget.summary.value
+        assert not widget.run.enabled
+
+        widget._advanced.normalize.value = "1%, 99%"
+        assert widget.run.enabled
+        settled(widget)
+
+    def test_pixels_that_cannot_be_upscaled_are_explained(self, alone, monkeypatch):
+        _viewer, widget = alone(GREY)
+        monkeypatch.setattr(widget, "full_resolution", lambda layer: np.zeros((5, 7), complex))
+        widget.reset_choices()
+
+        assert "got complex128" in widget.summary.value
+        assert not widget.run.enabled
+
+    def test_a_trial_that_failed_is_made_again_with_the_next_choice(
+        self, alone, settled, tmp_path, own_model
+    ):
+        _viewer, widget = alone(GREY)
+        own_model("lent")
+        path = tmp_path / "lent.safetensors"
+        content = path.read_bytes()
+        path.unlink()
+        refresh_models()
+        widget.model.value = "lent"
+        settled(widget)
+        assert "No model file at" in widget.summary.value
+
+        path.write_bytes(content)
+        widget._advanced.normalize.value = "dtype"
+        settled(widget)
+        assert "→" in widget.summary.value
+
+    def test_too_little_memory_is_seen_before_and_refused(
+        self, alone, settled, messages, monkeypatch
+    ):
+        viewer, widget = alone(GREY)
+        monkeypatch.setattr(devices, "free_memory", lambda device: 2**20)
+        widget.reset_choices()
+        assert "; only 1.0 MiB are free" in widget.summary.value
+
+        widget.start()
+        settled(widget)
+        assert "of memory; only 1.0 MiB are free. Choose" in messages()[-1]
+        assert len(viewer.layers) == 1
+
+
+class TestAppearance:
+    def test_errors_are_shown_as_they_are_written(self, alone):
+        """A file called <b>.png must not be taken for markup."""
+        _viewer, widget = alone()
+        for label in (widget.purpose, widget.hint, widget.summary, widget.left):
+            assert isinstance(label.native, QLabel)
+            assert label.native.textFormat().name == "PlainText"
+
+    def test_the_advanced_options_are_folded_away(self, alone, is_shown):
+        _viewer, widget = alone()
+        fold = widget._advanced.native.parentWidget().parentWidget()
+        assert fold.text() == "▸ Advanced options"
+        assert fold.content().maximumHeight() == 0
+        fold.expand(animate=False)
+        assert fold.text() == "▾ Advanced options"
+        assert fold.content().maximumHeight() > 0

@@ -1,0 +1,97 @@
+"""What one step down a loss does to the weights of a network."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.training.config import from_settings
+from napari_srgan.training.optimise.optimizers import Descent
+
+BETAS = (0.9, 0.999)
+needs_muon = pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="needs torch 2.9")
+
+
+@pytest.fixture
+def network() -> SRResNet:
+    torch.manual_seed(0)
+    network = SRResNet(blocks=2, features=8)
+    return network.to(memory_format=torch.channels_last)
+
+
+def loss_of(network: nn.Module, seed: int) -> torch.Tensor:
+    random = torch.Generator().manual_seed(seed)
+    low = torch.rand(2, 3, 6, 6, generator=random)
+    return (network(low) - torch.rand(2, 3, 24, 24, generator=random)).square().mean()
+
+
+def weights(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: p.detach().clone() for name, p in network.named_parameters()}
+
+
+def test_adam_is_torchs(network) -> None:
+    other = copy.deepcopy(network)
+    descent, adam = Descent(network, BETAS), torch.optim.Adam(other.parameters(), 1e-3, BETAS)
+    for seed in range(3):
+        norm = descent.step(loss_of(network, seed), 1e-3)
+        adam.zero_grad()
+        loss_of(other, seed).backward()
+        assert float(norm) == pytest.approx(
+            math.sqrt(sum(float(p.grad.square().sum()) for p in other.parameters()))
+        )
+        adam.step()
+    assert all(torch.equal(weights(network)[name], p) for name, p in weights(other).items())
+
+
+@needs_muon
+def test_muon_makes_all_directions_of_a_kernels_step_about_equally_long(network) -> None:
+    before = weights(network)
+    Descent(network, BETAS, "muon").step(loss_of(network, 0), 1e-3)
+    kernels = [name for name, p in before.items() if p.ndim == 4]
+    for name in kernels[1:-1]:
+        moved = (weights(network)[name] - before[name]).flatten(1)
+        lengths = torch.linalg.svdvals(moved) / (1e-3 * 0.2 * math.sqrt(max(moved.shape)))
+        assert 0.5 < float(lengths.median()) < 1.5, name
+        assert float(lengths.max()) < 1.5, name
+
+
+@needs_muon
+def test_all_but_the_inner_kernels_move_as_by_adam(network) -> None:
+    other = copy.deepcopy(network)
+    Descent(network, BETAS, "muon").step(loss_of(network, 0), 1e-3)
+    Descent(other, BETAS).step(loss_of(other, 0), 1e-3)
+    by_muon, by_adam = weights(network), weights(other)
+    kernels = [name for name, p in by_adam.items() if p.ndim == 4]
+    alike = {name for name in by_adam if torch.equal(by_muon[name], by_adam[name])}
+    assert alike == by_adam.keys() - set(kernels[1:-1])
+
+
+@needs_muon
+@pytest.mark.parametrize("optimiser", ["adam", "muon"])
+def test_a_continued_descent_is_the_same_bit_for_bit(network, optimiser) -> None:
+    descent = Descent(network, BETAS, optimiser)
+    for seed in range(2):
+        descent.step(loss_of(network, seed), 1e-3)
+    other = copy.deepcopy(network)
+    goes_on = Descent(other, BETAS, optimiser)
+    goes_on.restore(copy.deepcopy(descent.state()))
+    for seed in range(2, 4):
+        descent.step(loss_of(network, seed), 1e-3)
+        goes_on.step(loss_of(other, seed), 1e-3)
+    assert all(torch.equal(weights(network)[name], p) for name, p in weights(other).items())
+
+
+def test_a_torch_without_muon_is_named(network, monkeypatch) -> None:
+    monkeypatch.delattr(torch.optim, "Muon", raising=False)
+    with pytest.raises(ValueError, match=r"optimiser=muon needs torch 2\.9; this is"):
+        Descent(network, BETAS, "muon")
+
+
+def test_an_unknown_optimiser_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"srresnet\.optimiser must be one of adam, muon"):
+        from_settings({"srresnet.optimiser": "sgd"})

@@ -1,0 +1,58 @@
+"""The network between two others, as a model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from napari_srgan.store.checkpoint import load_checkpoint, save_checkpoint
+from napari_srgan.training.run.export import export_between
+
+
+@pytest.fixture
+def two(tmp_path: Path, random_network) -> tuple[Path, Path]:
+    paths = tmp_path / "one.safetensors", tmp_path / "other.safetensors"
+    for seed, path in enumerate(paths):
+        invents = "true" if seed else "false"
+        save_checkpoint(path, random_network(seed), {"name": path.stem, "invents": invents})
+    return paths
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_every_weight_lies_between_those_of_the_two(tmp_path, two, share) -> None:
+    entry = export_between(*two, tmp_path / "between.safetensors", "between", share=share)
+
+    one, other, between = (
+        load_checkpoint(path).network.state_dict()
+        for path in (*two, tmp_path / "between.safetensors")
+    )
+    for key, value in between.items():
+        torch.testing.assert_close(value, torch.lerp(one[key].double(), other[key].double(), share),
+                                   check_dtype=False)  # fmt: skip
+    assert entry["name"] == "between"
+    assert entry["size"] == (tmp_path / "between.safetensors").stat().st_size
+
+
+def test_it_invents_if_either_does_and_says_what_it_is_made_of(tmp_path, two) -> None:
+    entry = export_between(*two, tmp_path / "b.safetensors", "b", share=0.5)
+
+    model = load_checkpoint(tmp_path / "b.safetensors")
+    assert entry["invents"] is model.invents is True
+    assert model.metadata["share"] == "0.5"
+    assert model.self_test is not None
+    assert export_between(two[0], two[0], tmp_path / "c.safetensors", "c", share=0.5)[
+        "invents"
+    ] is False  # fmt: skip
+
+
+def test_networks_of_other_sizes_and_shares_beyond_are_refused(
+    tmp_path, two, random_network
+) -> None:
+    save_checkpoint(tmp_path / "deep.safetensors", random_network(blocks=3), {})
+    with pytest.raises(ValueError, match="are different networks"):
+        export_between(two[0], tmp_path / "deep.safetensors", tmp_path / "x", "x", share=0.5)
+    with pytest.raises(ValueError, match=r"share is from 0.*got 1\.5"):
+        export_between(*two, tmp_path / "x", "x", share=1.5)
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,1 @@
+"""Training images: sources, packs, crops and their low-resolution versions."""

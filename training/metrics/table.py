@@ -1,0 +1,75 @@
+"""What upscalers are measured by: the protocol's scores and further measures, and their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from napari_srgan.training.data.degrade import Pixels
+from napari_srgan.training.metrics.perceptual import (
+    checkerboard,
+    colour_drift,
+    flat_noise,
+    high_frequency_ratio,
+    perceptual_distance,
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an upscaler made of an image, 8-bit, all ``(h, w)`` or ``(h, w, 3)``.
+
+    Attributes
+    ----------
+    low : ndarray
+        What it was given.
+    upscaled : ndarray
+        What it made of it, a whole number of times as large.
+    high : ndarray
+        What it should have been, of that size.
+    """
+
+    low: Pixels
+    upscaled: Pixels
+    high: Pixels
+
+
+Measure = Callable[[Outcome], float]
+
+# Beside PSNR and both SSIMs, which are the protocol's.
+FURTHER: Mapping[str, Measure] = MappingProxyType(
+    {
+        "perceptual": lambda made: perceptual_distance(made.upscaled, made.high).total,
+        "high_frequency": lambda made: high_frequency_ratio(made.upscaled, made.high),
+        "colour_drift": lambda made: colour_drift(made.upscaled, made.low).worst,
+        "checkerboard": lambda made: checkerboard(made.upscaled, made.high),
+        "flat_noise": lambda made: flat_noise(made.upscaled, made.high),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a measure is shown in a table: its title, and digits after the point."""
+
+    title: str
+    decimals: int
+
+
+_COLUMNS = {
+    "psnr": Column("PSNR dB", 2),
+    "ssim_daala": Column("SSIM daala", 4),
+    "ssim_wang": Column("SSIM Wang", 4),
+    "perceptual": Column("perceptual", 4),
+    "high_frequency": Column("upper band", 3),
+    "colour_drift": Column("colour", 2),
+    "checkerboard": Column("grid", 3),
+    "flat_noise": Column("flat noise", 2),
+    "lpips": Column("LPIPS", 4),
+}
+
+
+def column_of(measure: str) -> Column:
+    """Return how a measure is shown; one that is not known here, by its own name."""
+    return _COLUMNS.get(measure, Column(measure, 4))

@@ -1,0 +1,1 @@
+"""What a step minimises and how: losses, optimizers, averaging, distillation."""

@@ -1,0 +1,1 @@
+"""A training run: experiment, loop, trainers, checkpoints, export."""

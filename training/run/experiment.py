@@ -1,0 +1,336 @@
+"""A whole run: images, phase 1, phase 2 from its weights; what it writes, and how it goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from threading import Event
+
+import torch
+
+from napari_srgan.inference.devices import choose_device
+from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.store.checkpoint import load_checkpoint
+from napari_srgan.training.config import Recipe
+from napari_srgan.training.data.device_crops import choose_sampler
+from napari_srgan.training.data.open import open_pack
+from napari_srgan.training.data.pack import Pack
+from napari_srgan.training.optimise.distill import Teacher
+from napari_srgan.training.optimise.distributed import (
+    Team,
+    agree,
+    leader_first,
+    own_device,
+    team,
+    wait_for_all,
+)
+from napari_srgan.training.optimise.losses import ContentLoss, VGGLoss, pixel_loss
+from napari_srgan.training.optimise.vgg import load_vgg
+from napari_srgan.training.run.checkpoints import Checkpoints
+from napari_srgan.training.run.folder import RunFolder
+from napari_srgan.training.run.loop import DEFAULT_PACE, Pace, Report, iter_training
+from napari_srgan.training.run.trainers import (
+    SRGANTrainer,
+    SRResNetTrainer,
+    Trainer,
+    build_generator,
+)
+from napari_srgan.training.watch.log import RunLog
+from napari_srgan.training.watch.observer import Observer
+from napari_srgan.training.watch.validation import Held, held_images
+
+VGG_LAYERS = {"vgg22": (2, 2), "vgg54": (5, 4)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train on what.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        The networks and the phases.
+    data, out, cache : Path
+        Images, the run's folder, and where decoded images are kept.
+    device : str
+        ``auto``, ``cpu``, ``cuda``.
+    hold_back : tuple of str
+        Patterns of images that are validated on and not trained on.
+    vgg_weights : Path, optional
+        A file to use in place of the download.
+    random_vgg : bool
+        Whether VGG losses use random weights, which are good for trying things out only.
+    start_from : Path, optional
+        A model file whose weights phase 1 trains on, in place of a start of its own.
+    teacher : Path, optional
+        A model file whose answers phase 1 learns from, to the recipe's ``teacher_share``.
+    phase_1_weights : Path, optional
+        A model file that phase 2 starts from in place of training phase 1.
+    without_phase_1 : bool
+        Whether phase 2 may start from random weights.
+    pace : Pace
+        How often to report, save and validate.
+    """
+
+    recipe: Recipe
+    data: Path
+    out: Path
+    cache: Path
+    device: str = "auto"
+    hold_back: tuple[str, ...] = ()
+    vgg_weights: Path | None = None
+    random_vgg: bool = False
+    start_from: Path | None = None
+    teacher: Path | None = None
+    phase_1_weights: Path | None = None
+    without_phase_1: bool = False
+    pace: Pace = DEFAULT_PACE
+
+    def __post_init__(self) -> None:
+        if self.start_from is not None and not self.trains_phase_1:
+            raise ValueError(
+                "--start-from is where phase 1 begins; there is no phase 1 with --phase-1-weights "
+                "or --without-phase-1."
+            )
+        share = self.recipe.srresnet.teacher_share if self.trains_phase_1 else 0
+        if (self.teacher is not None) != (share > 0):
+            raise ValueError(
+                "--teacher and --set srresnet.teacher_share=SHARE go together, and with phase 1; "
+                f"the teacher is {self.teacher}, its share {share}."
+            )
+
+    @property
+    def trains_phase_1(self) -> bool:
+        """Whether phase 1 is part of the run."""
+        return self.phase_1_weights is None and not self.without_phase_1
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that a person should know."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class PhaseReport:
+    """Where a phase stands."""
+
+    phase: str
+    report: Report
+
+
+def iter_run(plan: Plan, stop: Event) -> Generator[Note | PhaseReport, None, None]:
+    """Do a run, or go on with it, yielding reports; end after a step once ``stop`` is set.
+
+    Raises
+    ------
+    OSError
+        If images, weights or checkpoints cannot be read or written.
+    ValueError
+        If the folder holds a run of another recipe or on other images, or the images do not suit.
+    FloatingPointError
+        If training diverges.
+    """
+    device = own_device(choose_device(plan.device))
+    if plan.out.resolve().is_relative_to(plan.data.resolve()):
+        raise ValueError(
+            f"{plan.out} lies within the images, {plan.data}: what the run writes would become "
+            "training data. Name another --out."
+        )
+    with team(device) as here:
+        with leader_first(here):
+            pack = _open(plan)
+        held = [i for i, e in enumerate(pack.entries) if _matches(e.name, plan.hold_back)]
+        images = held_images(pack, held) if here.leads else []
+        pack = pack.without(held)
+        if here.leads:
+            yield Note(f"{pack.summary()}; {len(held)} held back for validation")
+        given = plan.start_from or plan.phase_1_weights
+        run = RunFolder(plan.out)
+        work = _Work(plan, run, pack, images, device, here, stop)
+        with leader_first(here):
+            sources = work.load_features()
+        if here.leads:
+            run.begin(
+                plan.recipe,
+                data=plan.data,
+                pack=pack,
+                vgg=sources,
+                weights=given,
+                teacher=plan.teacher,
+            )
+        if plan.trains_phase_1:
+            yield from work.iter_phase_1()
+        if plan.recipe.srgan is not None and not stop.is_set():
+            yield from work.iter_phase_2()
+
+
+def _open(plan: Plan) -> Pack:
+    network = plan.recipe.network
+    return open_pack(
+        plan.data,
+        plan.cache,
+        scale=network.scale,
+        smallest=plan.recipe.data.crop,
+        channels=network.channels,
+    )
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+class _Work:
+    """The parts of a run that its phases share."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        run: RunFolder,
+        pack: Pack,
+        images: list[Held],
+        device: torch.device,
+        here: Team,
+        stop: Event,
+    ) -> None:
+        self._plan, self._run, self._images = plan, run, images
+        self._device, self._team, self._stop = device, here, stop
+        data = plan.recipe.data
+        self._sampler = choose_sampler(pack, device, batch=data.batch, crop=data.crop)
+        self._losses: dict[str, ContentLoss] = {}
+
+    def load_features(self) -> dict[str, str]:
+        """Make the content losses ready; return where VGG weights are from, by loss."""
+        recipe, sources = self._plan.recipe, {}
+        wanted = {recipe.srresnet.loss} if self._plan.trains_phase_1 else set()
+        if recipe.srgan is not None:
+            wanted.add(recipe.srgan.content)
+        for name in sorted(wanted):
+            if name not in VGG_LAYERS:
+                self._losses[name] = pixel_loss(name)
+                continue
+            loaded = load_vgg(
+                VGG_LAYERS[name],
+                file=self._plan.vgg_weights,
+                random=self._plan.random_vgg,
+                progress=self._team.leads,
+            )
+            sources[name] = loaded.source
+            features = loaded.network.to(self._device)
+            self._losses[name] = VGGLoss(features, recipe.vgg_scale).to(self._device)
+        return sources
+
+    def iter_phase_1(self) -> Generator[Note | PhaseReport, None, None]:
+        """Train SRResNet to its end."""
+        recipe, given = self._plan.recipe, self._plan.start_from
+        content = self._losses[recipe.srresnet.loss]
+        start = None if given is None else _same_sizes(load_checkpoint(given).network, recipe)
+        trainer = SRResNetTrainer(
+            recipe, content, self._device, self._team, start, self._load_teacher()
+        )
+        yield from self._iter_phase("srresnet", trainer, recipe.srresnet.steps, recipe.seed)
+
+    def _load_teacher(self) -> Teacher | None:
+        recipe, path = self._plan.recipe, self._plan.teacher
+        if path is None:
+            return None
+        network, wanted = load_checkpoint(path).network, recipe.network
+        if (network.scale, network.channels) != (wanted.scale, wanted.channels):
+            raise ValueError(
+                f"The teacher {path} makes ×{network.scale} of {network.channels} channels; the "
+                f"recipe ×{wanted.scale} of {wanted.channels}."
+            )
+        return Teacher(network, recipe.srresnet.teacher_share, self._device)
+
+    def iter_phase_2(self) -> Generator[Note | PhaseReport, None, None]:
+        """Train SRGAN from what phase 1 ended with."""
+        recipe = self._plan.recipe
+        if recipe.srgan is None:
+            return
+        start = None if self._plan.without_phase_1 else self._generator_of_phase_1()
+        content = self._losses[recipe.srgan.content]
+        trainer = SRGANTrainer(recipe, start, content, self._device, self._team)
+        # Another seed: the same one would show phase 2 the crops of phase 1 again.
+        yield from self._iter_phase("srgan", trainer, recipe.srgan.steps, recipe.seed + 1)
+
+    def _generator_of_phase_1(self) -> SRResNet:
+        """Return the generator that phase 2 begins with (§3.2).
+
+        Raises
+        ------
+        ValueError
+            If phase 1 has not come to its end, or the file is of another network.
+        """
+        recipe = self._plan.recipe
+        if self._plan.phase_1_weights is not None:
+            return _same_sizes(load_checkpoint(self._plan.phase_1_weights).network, recipe)
+        state = Checkpoints(self._run.phase("srresnet")).latest()
+        if state is None or state["step"] < recipe.srresnet.steps:
+            raise ValueError(
+                f"Phase 1 of {self._plan.out} has not come to its end. Phase 2 starts from its "
+                "weights; --without-phase-1 starts it from random ones all the same."
+            )
+        network = build_generator(recipe)
+        network.load_state_dict(state["generator"])
+        return network
+
+    def _iter_phase(
+        self, name: str, trainer: Trainer, steps: int, seed: int
+    ) -> Generator[Note | PhaseReport, None, None]:
+        """Train a phase to its end, writing down and validating how it goes."""
+        folder = self._run.phase(name)
+        checkpoints = Checkpoints(folder)
+        if (state := checkpoints.latest()) is not None:
+            trainer.restore(state)
+        if trainer.step and self._team.leads:
+            yield Note(f"{name} goes on from step {trainer.step:,} of {steps:,}")
+        loop = iter_training(
+            trainer,
+            steps,
+            self._sampler,
+            checkpoints,
+            seed=seed,
+            device=self._device,
+            team=self._team,
+            pace=self._plan.pace,
+            stop=self._stop,
+        )
+        if self._team.leads:
+            yield from self._iter_observed(name, folder, trainer, steps, loop)
+        else:
+            for _ in loop:
+                pass
+        agree(trainer.generator, self._team, self._device)
+        wait_for_all(self._team)  # for the last checkpoint, which the next phase reads
+
+    def _iter_observed(
+        self,
+        name: str,
+        folder: Path,
+        trainer: Trainer,
+        steps: int,
+        loop: Generator[Report, None, None],
+    ) -> Generator[Note | PhaseReport, None, None]:
+        with RunLog(folder, trainer.step) as log:
+            observer = Observer(folder, log, self._images, str(self._device))
+            for report in loop:
+                log.scalars("training", report.step, report.row())
+                yield PhaseReport(name, report)
+                due = report.step % self._plan.pace.validate == 0 or report.step == steps
+                for text in observer.see(report, trainer, validate=due):
+                    yield Note(text)
+
+
+def _same_sizes(network: SRResNet, recipe: Recipe) -> SRResNet:
+    """Return a generator, having made sure that it is the recipe's, norms included."""
+    wanted = {**dataclasses.asdict(recipe.network), "batch_norm": True}
+    found = {name: getattr(network, name) for name in wanted}
+    if found != wanted:
+        raise ValueError(
+            f"The weights to start from are of a network of {found}; the recipe has {wanted}."
+        )
+    return network

@@ -1,0 +1,176 @@
+"""Model files of what training made: a run's generator, or two networks in between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napari_srgan.inference.verify import verify
+from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.store.checkpoint import load_checkpoint, rounded_to_half, save_checkpoint
+from napari_srgan.store.self_test import make_self_test
+from napari_srgan.training.run.checkpoints import Checkpoints, read_state
+from napari_srgan.training.run.folder import BEST, PHASES, RunFolder, digest_of
+
+
+def export_generator(
+    run: RunFolder, target: Path, name: str, *, which: str, half: bool = False
+) -> dict[str, Any]:
+    """Write a run's generator as a model file, and return its entry for the registry.
+
+    The file says how it was trained and holds a self-test, which has been passed when this returns.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The run. The generator is of its last phase that has such a one.
+    target : Path
+        The safetensors file to write.
+    name : str
+        How the model is called.
+    which : {"average", "plain", "best"}
+        The averaged generator, the trained one itself, or the one with the least perceptual
+        distance to the images held back.
+    half : bool
+        Whether to store the weights of convolutions in 16 bits.
+
+    Raises
+    ------
+    OSError
+        If there is no such generator, or this computer does not pass its self-test.
+    ValueError
+        If a weight is too large for 16 bits.
+    """
+    described, sizes = run.described(), run.recipe().network
+    phase, step, state = _generator(run, which)
+    described["data"] = Path(described["data"]).name  # where it lay is nobody's business
+    network = SRResNet(
+        blocks=sizes.blocks, features=sizes.features, channels=sizes.channels, scale=sizes.scale
+    )
+    network.load_state_dict(state)
+    invents = phase == "srgan"
+    metadata = {
+        "name": name,
+        "phase": phase,
+        "generator": which,
+        "step": str(step),
+        "invents": "true" if invents else "false",
+        **{key: json.dumps(value) for key, value in described.items()},
+    }
+    entry = _write(target, network, metadata, half)
+    return entry | {"training_data": f"{described['images']} images of {described['data']}"}
+
+
+def export_between(
+    faithful: Path, sharp: Path, target: Path, name: str, *, share: float, half: bool = False
+) -> dict[str, Any]:
+    """Write the network between two of one structure, and return its entry for the registry.
+
+    Every weight is ``(1 - share) · faithful + share · sharp``. Between a network that was trained
+    for fidelity and one trained on from it against a discriminator, artefacts vanish before
+    sharpness does (Wang et al. 2018, "ESRGAN", arXiv:1809.00219, §3.4, network interpolation).
+
+    Parameters
+    ----------
+    faithful, sharp : Path
+        Model files.
+    target : Path
+        The safetensors file to write.
+    name : str
+        How the model is called.
+    share : float
+        Of the second, 0 to 1.
+    half : bool
+        Whether to store the weights of convolutions in 16 bits.
+
+    Raises
+    ------
+    OSError, ValueError
+        As :func:`export_generator`; also if the two are of different structure, or the share is
+        out of range.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share is from 0, the first model, to 1, the second; got {share}.")
+    first, second = load_checkpoint(faithful), load_checkpoint(sharp)
+    one, other = first.network.state_dict(), second.network.state_dict()
+    unlike = [key for key in one.keys() | other.keys() if _shape(one, key) != _shape(other, key)]
+    if unlike:
+        raise ValueError(
+            f"{faithful} and {sharp} are different networks: {min(unlike)} is not the same in both."
+        )
+    network = first.network
+    network.load_state_dict(
+        {
+            key: value.lerp(other[key], share) if value.is_floating_point() else value
+            for key, value in one.items()
+        }
+    )
+    metadata = {
+        "name": name,
+        "invents": "true" if first.invents or second.invents else "false",
+        "between": json.dumps([digest_of(faithful), digest_of(sharp)]),
+        "share": str(share),
+    }
+    return _write(target, network, metadata, half)
+
+
+def _shape(state: Mapping[str, torch.Tensor], key: str) -> torch.Size | None:
+    return state[key].shape if key in state else None
+
+
+def _write(
+    target: Path, network: SRResNet, metadata: Mapping[str, str], half: bool
+) -> dict[str, Any]:
+    """Write a model file with its self-test, run that, and return the registry's entry."""
+    if half:
+        network = rounded_to_half(network)
+    save_checkpoint(target, network, metadata, make_self_test(network), half=half)
+    _verify(target)
+    return {
+        "name": metadata["name"],
+        "purpose": "",
+        "file": target.name,
+        "urls": [],
+        "sha256": digest_of(target),
+        "size": target.stat().st_size,
+        "licence": "",
+        "training_data": "",
+        "scale": network.scale,
+        "metrics": {},
+        "invents": metadata["invents"] == "true",
+    }
+
+
+def _generator(run: RunFolder, which: str) -> tuple[str, int, dict[str, Any]]:
+    """Return the phase and step that a generator is of, and its weights."""
+    for phase in reversed(PHASES):
+        state = _kept(run.phase(phase), which)
+        if state is not None:
+            weights = state["average"]["network"] if which == "average" else state["generator"]
+            return phase, state["step"], weights
+    if which == "best":
+        raise FileNotFoundError(
+            f"{run.path} has no best generator: nothing was held back, or not yet validated on."
+        )
+    raise FileNotFoundError(f"{run.path} has no checkpoint yet.")
+
+
+def _kept(folder: Path, which: str) -> dict[str, Any] | None:
+    """Return what a phase has kept of a generator, if anything."""
+    if which != "best":
+        return Checkpoints(folder).latest()
+    return read_state(folder / BEST) if (folder / BEST).exists() else None
+
+
+def _verify(path: Path) -> None:
+    """Load a model file and run its self-test."""
+    model = load_checkpoint(path)
+    if model.network.channels not in (1, 3):  # only those of images are run by this package
+        return
+    outcome = verify(model, torch.device("cpu"), torch.float32)
+    if not outcome.passed:
+        raise OSError(f"{path} was written, but fails its self-test: {outcome}")

@@ -1,0 +1,156 @@
+"""A run folder: what was asked for, on what, with what; and its generators made into models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_srgan import __version__
+from napari_srgan.training.config import Recipe, from_settings, settings_of
+from napari_srgan.training.data.pack import Pack
+from napari_srgan.training.run.checkpoints import Checkpoints
+
+PHASES = ("srresnet", "srgan")
+DESCRIBED = "run.json"
+BEST = "best.pt"  # the generator with the least perceptual distance
+BEST_SCORE = "best.json"
+
+# What may change when a run is gone on with: how long it is.
+_CHANGEABLE = ("srresnet.steps", "srgan.steps", "srgan.drop_at")
+
+
+class RunFolder:
+    """The folder of one run: ``run.json``, and a folder for each phase.
+
+    ``run.json`` holds settings, versions, seed, data digest and the source of VGG weights, and is
+    written before the first step. A phase's folder holds its last checkpoints, the best generator,
+    logs and panels.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def phase(self, name: str) -> Path:
+        """Return the folder of a phase."""
+        return self.path / name
+
+    def described(self) -> dict[str, Any]:
+        """Return what ``run.json`` says.
+
+        Raises
+        ------
+        OSError
+            If there is none: this is not the folder of a run.
+        """
+        path = self.path / DESCRIBED
+        if not path.exists():
+            raise FileNotFoundError(f"{self.path} is not the folder of a run: no {DESCRIBED}.")
+        described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return described
+
+    def recipe(self) -> Recipe:
+        """Return the settings the run was begun with."""
+        return from_settings(self.described()["settings"])
+
+    def begin(
+        self,
+        recipe: Recipe,
+        *,
+        data: Path,
+        pack: Pack,
+        vgg: Mapping[str, str],
+        weights: Path | None = None,
+        teacher: Path | None = None,
+    ) -> None:
+        """Write down what this run is; if it has begun before, make sure that it is the same.
+
+        ``weights`` is the model file that it starts from, ``teacher`` the one that it learns from,
+        if it does.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds a run with other settings, or on other images.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        text = {
+            "settings": settings_of(recipe),
+            "data": str(data),
+            "data_digest": pack.digest,
+            "images": len(pack.entries),
+            "vgg": dict(vgg),
+            "weights": digest_of(weights) if weights else "",
+            "teacher": digest_of(teacher) if teacher else "",
+            "began": datetime.now(UTC).isoformat(timespec="seconds"),
+            "napari-srgan": __version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "machine": platform.processor() or platform.machine(),
+        }
+        path = self.path / DESCRIBED
+        if path.exists():
+            before = self.described()
+            self._refuse_another(before, text)
+            text["began"] = before["began"]
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(text, indent=2), encoding="utf-8")
+        part.replace(path)
+
+    def _refuse_another(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        settings = settings_of(self.recipe())  # with the defaults of what is newer than the run
+        keys = (settings.keys() | now["settings"].keys()) - set(_CHANGEABLE)
+        other = [
+            f"{key} was {settings.get(key)!r} and is {now['settings'].get(key)!r}"
+            for key in sorted(keys)
+            if settings.get(key) != now["settings"].get(key)
+        ]
+        same_images = [before[key] == now[key] for key in ("data_digest", "images")]
+        if not all(same_images):
+            other.append(f"it is on other images ({before['data']}, {before['images']} of them)")
+        if before["vgg"] != now["vgg"]:
+            other.append(f"its VGG weights are {before['vgg']}")
+        if before.get("weights", "") != now["weights"]:
+            other.append("it started from other weights")
+        if before.get("teacher", "") != now["teacher"]:
+            other.append("it had another teacher")
+        if other:
+            raise ValueError(
+                f"{self.path} holds another run: {'; '.join(other)}. Use another --out."
+            )
+
+
+def digest_of(model: Path) -> str:
+    """Return the sha256 of a model file, by which runs and registries name it."""
+    return hashlib.sha256(model.read_bytes()).hexdigest()
+
+
+def standing(run: RunFolder) -> str:
+    """Return in a few lines where a run stands."""
+    described, recipe = run.described(), run.recipe()
+    lines = [
+        f"{run.path}: begun {described['began']}, {described['images']} images of "
+        f"{described['data']}"
+    ]
+    for phase, settings in (("srresnet", recipe.srresnet), ("srgan", recipe.srgan)):
+        if settings is None:
+            continue
+        paths = Checkpoints(run.phase(phase)).paths()
+        step = int(paths[-1].stem) if paths else 0
+        lines.append(f"{phase}: step {step:,} of {settings.steps:,} ({step / settings.steps:.0%})")
+        best = run.phase(phase) / BEST_SCORE
+        if best.exists():
+            score = json.loads(best.read_text(encoding="utf-8"))
+            lines.append(
+                f"    best: step {score['step']:,}, perceptual distance "
+                f"{score['perceptual']:.4f}, PSNR {score['psnr']:.2f} dB on images held back"
+            )
+    return "\n".join(lines)

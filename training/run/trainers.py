@@ -1,0 +1,312 @@
+"""One update of each phase: networks, optimisers, losses, and all that resuming needs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from napari_srgan.inference.devices import half_precision
+from napari_srgan.models.discriminator import Discriminator
+from napari_srgan.models.srresnet import SRResNet, start_as_interpolation
+from napari_srgan.training.config import Recipe, SRGANPhase, SRResNetPhase
+from napari_srgan.training.optimise.distill import Teacher
+from napari_srgan.training.optimise.distributed import Team, share_batch_norms, shared
+from napari_srgan.training.optimise.ema import Average
+from napari_srgan.training.optimise.losses import (
+    ContentLoss,
+    PerceptualLoss,
+    adversarial_loss,
+    discriminator_loss,
+    grid_loss,
+    overshoot_loss,
+)
+from napari_srgan.training.optimise.optimizers import Descent
+
+State: TypeAlias = dict[str, Any]
+
+
+class Trainer(Protocol):
+    """What the loop needs of a phase."""
+
+    step: int
+    average: Average[SRResNet]
+
+    @property
+    def generator(self) -> SRResNet:
+        """The network that is trained."""
+
+    def learning_rate(self) -> float:
+        """Return the rate of the next update."""
+
+    def update(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """Make one update and return what it measured."""
+
+    def state(self) -> State:
+        """Return everything an exact continuation needs."""
+
+    def restore(self, state: State) -> None:
+        """Continue from what :meth:`state` returned."""
+
+
+def build_generator(recipe: Recipe, start: SRResNet | None = None) -> SRResNet:
+    """Return a recipe's generator with the weights of ``start``, or those the seed gives."""
+    torch.manual_seed(recipe.seed)
+    sizes = recipe.network
+    network = SRResNet(
+        blocks=sizes.blocks, features=sizes.features, channels=sizes.channels, scale=sizes.scale
+    )
+    if start is not None:
+        network.load_state_dict(start.state_dict())
+    elif recipe.srresnet.start == "interpolation":
+        start_as_interpolation(network)
+    return network
+
+
+class SRResNetTrainer:
+    """Phase 1: the generator by a content loss.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to do.
+    content : callable
+        ``content(upscaled, high)``, both in [-1, 1].
+    device : torch.device
+        Where to compute.
+    team : Team
+        The processes that train together.
+    start : SRResNet, optional
+        A network to train on, of the recipe's sizes, in place of what ``srresnet.start`` says.
+    teacher : Teacher, optional
+        Whose answers are part of what is learned.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        content: ContentLoss,
+        device: torch.device,
+        team: Team,
+        start: SRResNet | None = None,
+        teacher: Teacher | None = None,
+    ) -> None:
+        self._phase: SRResNetPhase = recipe.srresnet
+        self._teacher = teacher
+        self.step = 0
+        self.generator = _placed(build_generator(recipe, start), device, team)
+        self.average = Average(self.generator, recipe.ema)
+        self._shared = shared(self.generator, team)
+        self._content = content
+        self._autocast = Autocast(recipe.precision, device)
+        self._descent = Descent(self.generator, _betas(self._phase), self._phase.optimiser)
+
+    def learning_rate(self) -> float:
+        """Return the rate of the next update."""
+        phase, step = self._phase, self.step
+        if step < phase.warmup:
+            return phase.learning_rate * (step + 1) / phase.warmup
+        if phase.schedule == "constant":
+            return phase.learning_rate
+        progress = (step - phase.warmup) / (phase.steps - phase.warmup)
+        return phase.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+    def update(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """Make one update on low ``(n, c, h, w)`` in [0, 1] and high in [-1, 1]."""
+        if self._teacher is not None:
+            high = self._teacher.lesson(low, high)
+        _to_training(self.generator, self._phase.norms)
+        with self._autocast():
+            upscaled = self._shared(low)
+        loss = self._content(upscaled.float(), high)
+        norm = self._descent.step(loss, self.learning_rate())
+        self.average.update(self.generator)
+        self.step += 1
+        return {"content": loss.detach(), "gradient": norm}
+
+    def state(self) -> State:
+        """Return everything an exact continuation needs."""
+        return {
+            "step": self.step,
+            "generator": self.generator.state_dict(),
+            "average": self.average.state(),
+            "optimiser": self._descent.state(),
+            "random": torch.get_rng_state(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Continue from what :meth:`state` returned."""
+        self.step = state["step"]
+        self.generator.load_state_dict(state["generator"])
+        self.average.restore(state["average"])
+        self._descent.restore(state["optimiser"])
+        torch.set_rng_state(state["random"])
+
+
+class SRGANTrainer:
+    """Phase 2: generator and discriminator in turn, one update each (§3.2: k = 1).
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to do; its ``srgan`` is set.
+    start : SRResNet, optional
+        The generator of phase 1 (§3.2: "to avoid undesired local optima").
+    content, device, team
+        As for :class:`SRResNetTrainer`.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        start: SRResNet | None,
+        content: ContentLoss,
+        device: torch.device,
+        team: Team,
+    ) -> None:
+        if recipe.srgan is None:
+            raise ValueError("This recipe has no second phase: it lacks the table [srgan].")
+        self._phase: SRGANPhase = recipe.srgan
+        self.step = 0
+        network = build_generator(recipe, start)
+        critic = Discriminator(channels=recipe.network.channels, crop=recipe.data.crop)
+        self.generator = _placed(network, device, team)
+        self.discriminator = _placed(critic, device, team)
+        self.average = Average(self.generator, recipe.ema)
+        self._shared_generator = shared(self.generator, team)
+        self._shared_discriminator = shared(self.discriminator, team)
+        self._content = content
+        self._autocast = Autocast(recipe.precision, device)
+        self._descent = Descent(self.generator, _betas(self._phase))
+        self._critic_descent = Descent(self.discriminator, _betas(self._phase))
+
+    def learning_rate(self) -> float:
+        """Return the rate of the next update."""
+        early = self.step < self._phase.drop_at
+        return self._phase.learning_rate * (1.0 if early else 0.1)
+
+    def update(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """Make one update of each network on low ``(n, c, h, w)`` in [0, 1], high in [-1, 1]."""
+        _to_training(self.generator, self._phase.norms)
+        self.discriminator.train()
+        with self._autocast():
+            upscaled = self._shared_generator(low).float()
+        measured = self._update_discriminator(upscaled.detach(), high)
+        measured |= self._update_generator(upscaled, high)
+        self.average.update(self.generator)
+        self.step += 1
+        return measured
+
+    def _update_discriminator(self, upscaled: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """Eq. 2, as a loss to be lowered."""
+        self.discriminator.requires_grad_(True)
+        with self._autocast():
+            real = self._shared_discriminator(self._moved(high))
+            fake = self._shared_discriminator(self._moved(upscaled))
+        loss = discriminator_loss(real.float(), fake.float())
+        norm = self._critic_descent.step(loss, self.learning_rate())
+        return {
+            "discriminator": loss.detach(),
+            "discriminator_gradient": norm,
+            "d_high": real.detach().float().sigmoid().mean(),
+            "d_upscaled": fake.detach().float().sigmoid().mean(),
+        }
+
+    def _moved(self, images: Tensor) -> Tensor:
+        return moved_at_random(images, self._phase.shift) if self._phase.shift else images
+
+    def _update_generator(self, upscaled: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """Eq. 3: content, and 10⁻³ times the adversarial loss of eq. 6."""
+        self.discriminator.requires_grad_(False)
+        content = self._content(upscaled, high)
+        with self._autocast():
+            logits = self.discriminator(self._moved(upscaled))
+        weight = self._phase.adversarial_weight
+        loss = PerceptualLoss(content, adversarial_loss(logits.float()), weight)
+        further = self._further_terms(upscaled, high)
+        total = sum(further.values(), start=loss.total)
+        norm = self._descent.step(total, self.learning_rate())
+        return {
+            "content": content.detach(),
+            "adversarial": weight * loss.adversarial.detach(),
+            "gradient": norm,
+            **{name: term.detach() for name, term in further.items()},
+        }
+
+    def _further_terms(self, upscaled: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """Return what is added to eq. 3 by terms that have a weight; the paper has none."""
+        phase, terms = self._phase, {}
+        if phase.grid_weight:
+            terms["grid"] = phase.grid_weight * grid_loss(upscaled, high, self.generator.scale)
+        if phase.overshoot_weight:
+            terms["overshoot"] = phase.overshoot_weight * overshoot_loss(upscaled, high)
+        return terms
+
+    def state(self) -> State:
+        """Return everything an exact continuation needs."""
+        return {
+            "step": self.step,
+            "generator": self.generator.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "average": self.average.state(),
+            "optimiser": self._descent.state(),
+            "discriminator_optimiser": self._critic_descent.state(),
+            "random": torch.get_rng_state(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Continue from what :meth:`state` returned."""
+        self.step = state["step"]
+        self.generator.load_state_dict(state["generator"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        self.average.restore(state["average"])
+        self._descent.restore(state["optimiser"])
+        self._critic_descent.restore(state["discriminator_optimiser"])
+        torch.set_rng_state(state["random"])
+
+
+def moved_at_random(images: Tensor, most: int) -> Tensor:
+    """Return images moved by up to ``most`` pixels along each axis, all alike, mirrored at borders.
+
+    A discriminator with strides weighs odd and even pixels differently, and always the same ones.
+    Its gradient then draws a grid, which nothing takes away while it is young. Judging images that
+    are moved by a random distance, which is an augmentation (Zhao et al. 2020, arXiv:2006.10738,
+    "translation"), leaves the grid no fixed place.
+    """
+    down, right = torch.randint(2 * most + 1, (2,)).tolist()
+    height, width = images.shape[2:]
+    wider = torch.nn.functional.pad(images, (most, most, most, most), mode="reflect")
+    return wider[:, :, down : down + height, right : right + width]
+
+
+class Autocast:
+    """Forward passes in the arithmetic of a precision; losses and weights stay float32."""
+
+    def __init__(self, precision: str, device: torch.device) -> None:
+        native = half_precision(device) != torch.float32
+        wanted = precision == "bfloat16" or (precision == "auto" and native)
+        self._device, self._wanted = device.type, wanted
+
+    def __call__(self) -> torch.autocast:
+        """Return the context."""
+        return torch.autocast(self._device, torch.bfloat16, enabled=self._wanted)
+
+
+def _placed(network: Any, device: torch.device, team: Team) -> Any:
+    share_batch_norms(network, team)
+    network.to(device)
+    return network.to(memory_format=torch.channels_last)
+
+
+def _to_training(network: SRResNet, norms: str) -> None:
+    network.train()
+    if norms == "running":
+        for module in network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+
+
+def _betas(phase: SRResNetPhase | SRGANPhase) -> tuple[float, float]:
+    return phase.beta1, phase.beta2
