@@ -25,10 +25,9 @@ def outcome(steps):
 
 @pytest.fixture
 def broken(monkeypatch):
-    """Have the modules that need torch fail to load, as they do where its libraries are damaged."""
-    for name in ("jobs", "trials"):
-        monkeypatch.delattr(f"napari_srgan.{name}", raising=False)
-        monkeypatch.setitem(sys.modules, f"napari_srgan.{name}", None)
+    """Have the module that needs torch fail to load, as it does where its libraries are damaged."""
+    monkeypatch.delattr("napari_srgan.plugin.job", raising=False)
+    monkeypatch.setitem(sys.modules, "napari_srgan.plugin.job", None)
 
 
 def test_devices_are_found():

@@ -10,6 +10,8 @@ from napari_srgan.plugin import controls, job, worker
 from napari_srgan.plugin.messages import Failed
 from napari_srgan.plugin.widget import CAUTION, NO_LAYER, refresh_models
 
+MODULE = "napari_srgan.plugin.widget"
+
 GREY = np.random.default_rng(0).integers(0, 256, (60, 84), dtype=np.uint8)
 STACK = np.random.default_rng(1).integers(0, 4096, (5, 40, 52), dtype=np.uint16)
 COLOUR = np.random.default_rng(2).integers(0, 256, (40, 52, 3), dtype=np.uint8)
@@ -70,7 +72,7 @@ class TestModels:
         own_model("gan", invents=True)
         refresh_models()
         assert not is_shown(widget.caution)
-        monkeypatch.setattr(widget.Estimates, "ask", lambda *_: None)  # it never ends
+        monkeypatch.setattr(worker.Estimates, "ask", lambda *_: None)  # it never ends
 
         widget.model.value = "gan"
         assert is_shown(widget.caution)
@@ -194,7 +196,8 @@ class TestEstimate:
 
     def test_pixels_that_cannot_be_upscaled_are_explained(self, alone, monkeypatch):
         _viewer, widget = alone(GREY)
-        monkeypatch.setattr(widget, "full_resolution", lambda layer: np.zeros((5, 7), complex))
+        unfit = np.zeros((5, 7), complex)
+        monkeypatch.setattr(f"{MODULE}.full_resolution", lambda layer: unfit)
         widget.reset_choices()
 
         assert "got complex128" in widget.summary.value
