@@ -62,6 +62,7 @@ MORE_PACKAGES = {
     "inference.images": {"scipy"},
     "plugin.widget": QT,
     "plugin.controls": QT,
+    "plugin.commands": {"qtpy"},
     "plugin.worker": {"superqt"},
     "plugin.sample_data": {"PIL", "skimage"},
     "store.cache": {"pooch"},

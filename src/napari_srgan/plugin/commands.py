@@ -52,6 +52,25 @@ def _widget_of(viewer: napari.viewer.Viewer) -> Upscale:
     return widget
 
 
+def open_images(viewer: napari.viewer.Viewer) -> None:
+    """Ask for image files and open them, as a stack if several, with pixel sizes and units."""
+    from napari.layers import Layer
+    from qtpy.QtWidgets import QFileDialog
+
+    from napari_srgan.plugin.pictures import FILTER, read_images
+
+    paths, _ = QFileDialog.getOpenFileNames(None, "Open images with their pixel sizes", "", FILTER)
+    if not paths:
+        return
+    try:
+        pixels, options, kind = read_images(paths)
+    except (OSError, ValueError) as error:
+        log.info("the chosen images could not be opened", exc_info=True)
+        show_error(str(error))
+        return
+    viewer.add_layer(Layer.create(pixels, options, kind))
+
+
 def fetch_weights() -> None:
     """Download the weights that are not on this computer yet, for use without a network."""
     show_info("Looking for weights that are not on this computer yet …")

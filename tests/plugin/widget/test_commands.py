@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import tifffile
+from napari.components import ViewerModel
 from qtpy.QtWidgets import QLabel, QMenu
 
 import napari_srgan
 from napari_srgan.plugin import commands
-from napari_srgan.plugin.commands import DOCK, fetch_weights, upscale_selected
+from napari_srgan.plugin.commands import DOCK, fetch_weights, open_images, upscale_selected
 from napari_srgan.plugin.widget import Upscale
 from napari_srgan.store import cache as store
 from napari_srgan.store import registry
@@ -227,3 +229,41 @@ class TestFetchWeights:
         commands._fetch_missing()
 
         assert set(asked) == {tmp_path}
+
+
+class TestOpeningImages:
+    @pytest.fixture
+    def chosen(self, monkeypatch):
+        """Have the file dialog be answered by these paths."""
+        paths: list[str] = []
+        answer = lambda *_: (paths, "")  # noqa: E731
+        monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getOpenFileNames", answer)
+        return paths
+
+    def test_a_file_is_a_layer_with_its_pixel_size(self, chosen, tmp_path):
+        path = tmp_path / "cells.tif"
+        metadata = {"axes": "ZYX", "spacing": 2.0, "unit": "um"}
+        tifffile.imwrite(path, STACK, imagej=True, resolution=(4, 2), metadata=metadata)
+        chosen.append(str(path))
+        viewer = ViewerModel()
+        open_images(viewer)
+
+        (layer,) = viewer.layers
+        assert layer.name == "cells"
+        assert tuple(layer.scale) == (2.0, 0.5, 0.25)
+
+    def test_cancelling_the_dialog_opens_nothing(self, chosen):
+        viewer = ViewerModel()
+        open_images(viewer)
+        assert len(viewer.layers) == 0
+
+    def test_a_damaged_file_is_said_and_opens_nothing(self, chosen, tmp_path, monkeypatch):
+        said = []
+        monkeypatch.setattr(commands, "show_error", said.append)
+        (tmp_path / "a.png").write_bytes(b"<html>not found</html>")
+        chosen.append(str(tmp_path / "a.png"))
+        viewer = ViewerModel()
+        open_images(viewer)
+
+        assert len(viewer.layers) == 0
+        assert "a.png is a web page" in said[0]
