@@ -265,3 +265,38 @@ def test_an_array_of_ones_own_is_filled(random_model):
 def test_a_layer_or_a_lazy_array_has_no_use_for_one(random_model):
     with pytest.raises(TypeError, match=r"out is for arrays.*to_zarr"):
         ns.upscale(da.zeros((5, 7), dtype=np.uint8), random_model(), out=np.zeros((20, 28)))
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "message"),
+    [
+        (np.zeros((5, 7), complex), {}, "complex128"),
+        (np.zeros(5, np.uint8), {}, "shape"),
+        (np.zeros((5, 7), np.uint8), {"device": "foo"}, "foo"),
+        (np.zeros((5, 7), np.uint8), {"precision": "foo"}, "foo"),
+        (np.zeros((5, 7), np.uint8), {"tile": -1}, "-1"),
+        (np.zeros((5, 7), np.uint8), {"normalize": "a, b"}, "a, b"),
+        (np.zeros((5, 7), np.uint8), {"nan": "foo"}, "foo"),
+        (np.zeros((5, 7), np.uint8), {"out": np.zeros((5, 7), np.uint8)}, "20, 28"),
+        (da.zeros((5, 7), dtype=np.uint8), {"device": "foo"}, "foo"),
+        (da.zeros((5, 7), dtype=np.uint8), {"out": np.zeros(1)}, "out is for arrays"),
+    ],
+)
+def test_a_wrong_argument_is_refused_at_the_call_not_at_the_first_step(
+    image, options, message, random_model
+):
+    with pytest.raises((TypeError, ValueError), match=message):
+        ns.iter_upscale(image, random_model(), **options)
+
+
+def test_a_layer_and_its_colours_are_checked_at_the_call(random_model):
+    layer = Image(np.zeros((5, 7), np.uint8))
+    with pytest.raises(ValueError, match="contradicts"):
+        ns.iter_upscale(layer, random_model(), rgb=True)
+
+
+def test_errors_can_be_caught_by_the_names_that_the_package_gives():
+    with pytest.raises(ValueError, match="nothing"):
+        ns.load_model("nothing")
+    assert issubclass(ns.CheckpointError, ValueError)
+    assert issubclass(ns.DownloadError, OSError)

@@ -10,9 +10,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_srgan.api import Progress, iter_upscale, list_models, load_model, upscale
+    from napari_srgan.api import (
+        CheckpointError,
+        DownloadError,
+        Model,
+        Progress,
+        iter_upscale,
+        list_models,
+        load_model,
+        upscale,
+    )
 
-__all__ = ["Progress", "iter_upscale", "list_models", "load_model", "upscale"]
+__all__ = [
+    "CheckpointError",
+    "DownloadError",
+    "Model",
+    "Progress",
+    "iter_upscale",
+    "list_models",
+    "load_model",
+    "upscale",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,13 +14,24 @@ from napari_srgan.inference.images import Array, Normalize
 from napari_srgan.inference.run import iter_upscale_array
 from napari_srgan.inference.settings import NotFinite, Progress, Settings, finish
 from napari_srgan.store.checkpoint import Model
+from napari_srgan.store.download import DownloadError
 from napari_srgan.store.load import load_model
 from napari_srgan.store.registry import DEFAULT_MODEL, list_models
+from napari_srgan.store.tensor_file import CheckpointError
 
 if TYPE_CHECKING:
     import napari.layers
 
-__all__ = ["Progress", "iter_upscale", "list_models", "load_model", "upscale"]
+__all__ = [
+    "CheckpointError",
+    "DownloadError",
+    "Model",
+    "Progress",
+    "iter_upscale",
+    "list_models",
+    "load_model",
+    "upscale",
+]
 
 
 def upscale(
@@ -122,7 +133,7 @@ def iter_upscale(
     """Upscale as :func:`upscale` does, yielding :class:`Progress` after every band or tile.
 
     The generator returns the result (``yield from``, or ``StopIteration.value``). Closing it stops
-    the work within a band or a tile.
+    the work within a band or a tile. Errors that do not depend on pixels are raised at the call.
     """
     if out is not None and (_is_layer(image) or _is_dask(image)):
         raise TypeError(
@@ -131,16 +142,27 @@ def iter_upscale(
     loaded = load_model(model)
     settings = Settings(device=device, precision=precision, tile=tile, nan=nan)
     if _is_layer(image):
-        return (yield from _iter_layer(image, loaded, rgb, normalize, settings))
+        return _iter_layer(image, loaded, rgb, normalize, settings)
     if _is_dask(image):
-        from napari_srgan.inference.dask_arrays import upscale_lazily
-
-        return upscale_lazily(image, loaded, rgb=rgb, normalize=normalize, settings=settings)
-    return (
-        yield from iter_upscale_array(
-            _as_array(image), loaded, rgb=rgb, normalize=normalize, settings=settings, out=out
-        )
+        return _iter_lazy(image, loaded, rgb, normalize, settings)
+    return iter_upscale_array(
+        _as_array(image), loaded, rgb=rgb, normalize=normalize, settings=settings, out=out
     )
+
+
+def _iter_lazy(
+    image: Any, model: Model, rgb: bool | None, normalize: Normalize, settings: Settings
+) -> Generator[Progress, None, Any]:
+    """Make the lazy result at the call; there are no steps, for nothing is computed yet."""
+    from napari_srgan.inference.dask_arrays import upscale_lazily
+
+    result = upscale_lazily(image, model, rgb=rgb, normalize=normalize, settings=settings)
+    return _iter_nothing(result)
+
+
+def _iter_nothing(result: Any) -> Generator[Progress, None, Any]:
+    yield from ()
+    return result
 
 
 def _iter_layer(
@@ -150,22 +172,30 @@ def _iter_layer(
     normalize: Normalize,
     settings: Settings,
 ) -> Generator[Progress, None, napari.layers.Image]:
-    from napari_srgan.plugin.layers import full_resolution, upscaled_layer
+    from napari_srgan.plugin.layers import full_resolution
 
     if rgb is not None and rgb != layer.rgb:
         raise ValueError(f"The layer {layer.name!r} has rgb={layer.rgb}; rgb={rgb} contradicts it.")
     pixels = full_resolution(layer)
     if _is_dask(pixels):
-        from napari_srgan.inference.dask_arrays import upscale_lazily
-
-        result: Any = upscale_lazily(
-            pixels, model, rgb=layer.rgb, normalize=normalize, settings=settings
-        )
+        steps = _iter_lazy(pixels, model, layer.rgb, normalize, settings)
     else:
-        result = yield from iter_upscale_array(
+        steps = iter_upscale_array(
             np.asarray(pixels), model, rgb=layer.rgb, normalize=normalize, settings=settings
         )
-    return upscaled_layer(layer, result, model.scale, provenance(model, normalize, settings))
+    return _iter_into_layer(layer, steps, model, provenance(model, normalize, settings))
+
+
+def _iter_into_layer(
+    layer: napari.layers.Image,
+    steps: Generator[Progress, None, Any],
+    model: Model,
+    origin: dict[str, Any],
+) -> Generator[Progress, None, napari.layers.Image]:
+    from napari_srgan.plugin.layers import upscaled_layer
+
+    result = yield from steps
+    return upscaled_layer(layer, result, model.scale, origin)
 
 
 def provenance(model: Model, normalize: Normalize, settings: Settings) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from napari_srgan.inference.images import (
     count_not_finite,
     fill_not_finite,
     layout_of,
+    parse_normalize,
     value_range,
 )
 from napari_srgan.inference.multi_device import iter_spread
@@ -83,12 +84,26 @@ def iter_upscale_array(
     """Upscale an array, yielding progress after every band or tile and returning the result.
 
     Parameters and errors are those of :func:`napari_srgan.upscale`; ``normalize`` may also be a
-    range that was worked out before. Closing the generator stops the work and frees its memory.
+    range that was worked out before. Errors that do not depend on the pixels are raised at the
+    call, before the first step. Closing the generator stops the work and frees its memory.
     """
     layout = layout_of(image.shape, image.dtype, rgb)
+    if not isinstance(normalize, ValueRange):
+        parse_normalize(normalize)
     runner = set_up(layout, model, settings)
-    # Before the pixels are looked at, which takes long where the result is too large for memory.
     out = _result(out, layout, model.scale)
+    return _iter_upscale(image, model, layout, runner, normalize, settings, out)
+
+
+def _iter_upscale(
+    image: Array,
+    model: Model,
+    layout: Layout,
+    runner: Runner,
+    normalize: Normalize | ValueRange,
+    settings: Settings,
+    out: Any,
+) -> Generator[Progress, None, Any]:
     fill = must_fill(image, layout, settings.nan)
     if not isinstance(normalize, ValueRange):
         normalize = value_range(image, layout, normalize)
