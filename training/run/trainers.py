@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Protocol, TypeAlias
 
 import torch
@@ -24,6 +23,7 @@ from napari_srgan.training.optimise.losses import (
     overshoot_loss,
 )
 from napari_srgan.training.optimise.optimizers import Descent
+from napari_srgan.training.optimise.schedules import dropped, warmed_up
 
 State: TypeAlias = dict[str, Any]
 
@@ -105,13 +105,14 @@ class SRResNetTrainer:
 
     def learning_rate(self) -> float:
         """Return the rate of the next update."""
-        phase, step = self._phase, self.step
-        if step < phase.warmup:
-            return phase.learning_rate * (step + 1) / phase.warmup
-        if phase.schedule == "constant":
-            return phase.learning_rate
-        progress = (step - phase.warmup) / (phase.steps - phase.warmup)
-        return phase.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+        phase = self._phase
+        return warmed_up(
+            self.step,
+            peak=phase.learning_rate,
+            steps=phase.steps,
+            warmup=phase.warmup,
+            cosine=phase.schedule == "cosine",
+        )
 
     def update(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
         """Make one update on low ``(n, c, h, w)`` in [0, 1] and high in [-1, 1]."""
@@ -184,8 +185,8 @@ class SRGANTrainer:
 
     def learning_rate(self) -> float:
         """Return the rate of the next update."""
-        early = self.step < self._phase.drop_at
-        return self._phase.learning_rate * (1.0 if early else 0.1)
+        phase = self._phase
+        return dropped(self.step, peak=phase.learning_rate, drop_at=phase.drop_at)
 
     def update(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
         """Make one update of each network on low ``(n, c, h, w)`` in [0, 1], high in [-1, 1]."""

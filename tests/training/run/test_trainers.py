@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from napari_srgan.training.config import from_settings
-from napari_srgan.training.run.trainers import moved_at_random
+from napari_srgan.training.optimise.distributed import own_team
+from napari_srgan.training.run.trainers import SRGANTrainer, moved_at_random
+
+SMALL = {
+    "network.blocks": 1,
+    "network.features": 4,
+    "data.crop": 32,
+    "data.batch": 2,
+    "srgan.shift": 0,
+}
 
 
 def test_images_are_moved_alike_by_no_more_than_allowed_and_mirrored_at_borders() -> None:
@@ -35,3 +45,73 @@ def test_gradients_return_to_the_pixels_that_were_moved() -> None:
 def test_a_shift_beyond_the_crop_is_refused(shift: int) -> None:
     with pytest.raises(ValueError, match=r"srgan\.shift must be from 0 up to the crop"):
         from_settings({"srgan.shift": shift})
+
+
+def trainer(content=F.mse_loss, **settings: object) -> SRGANTrainer:
+    values = {"srgan.norms": "batch", "precision": "float32", "srgan.adversarial_weight": 1e-3}
+    recipe = from_settings({**SMALL, **values, **settings})
+    return SRGANTrainer(recipe, None, content, torch.device("cpu"), own_team())
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(1)
+    return torch.rand(2, 3, 8, 8), 2 * torch.rand(2, 3, 32, 32) - 1
+
+
+def changed(module: torch.nn.Module, before: dict[str, torch.Tensor]) -> bool:
+    return any(not torch.equal(value, before[name]) for name, value in module.named_parameters())
+
+
+def parameters(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in module.named_parameters()}
+
+
+def test_an_update_moves_both_networks() -> None:
+    made = trainer()
+    generator, critic = parameters(made.generator), parameters(made.discriminator)
+    made.update(*batch())
+    assert changed(made.generator, generator)
+    assert changed(made.discriminator, critic)
+    assert made.step == 1
+
+
+def test_the_step_of_the_discriminator_leaves_the_generator_alone() -> None:
+    """Without an adversarial term, no discriminator has a say in what the generator becomes."""
+    one, other = (trainer(**{"srgan.adversarial_weight": 0.0}) for _ in range(2))
+    with torch.no_grad():
+        for value in other.discriminator.parameters():
+            value.mul_(1.5)
+    for made in (one, other):
+        made.update(*batch())
+    assert not changed(other.generator, parameters(one.generator))
+    assert changed(other.discriminator, parameters(one.discriminator))
+
+
+def test_the_step_of_the_generator_leaves_the_discriminator_alone() -> None:
+    """Whatever else the generator is told to lower, the discriminator becomes the same."""
+    one = trainer()
+    other = trainer(content=lambda upscaled, high: -100 * F.mse_loss(upscaled, high))
+    for made in (one, other):
+        made.update(*batch())
+    assert changed(other.generator, parameters(one.generator))
+    assert not changed(other.discriminator, parameters(one.discriminator))
+
+
+def test_frozen_norms_keep_their_statistics_and_others_do_not() -> None:
+    for norms, moved in (("running", False), ("batch", True)):
+        made = trainer(**{"srgan.norms": norms})
+        before = {name: value.clone() for name, value in made.generator.named_buffers()}
+        made.update(*batch())
+        after = dict(made.generator.named_buffers())
+        means = [name for name in before if name.endswith("running_mean")]
+        assert means
+        assert any(not torch.equal(before[name], after[name]) for name in means) == moved
+
+
+def test_the_rate_drops_to_a_tenth_where_the_recipe_says() -> None:
+    made = trainer(**{"srgan.drop_at": 2, "srgan.learning_rate": 1e-4})
+    rates = []
+    for _ in range(3):
+        rates.append(made.learning_rate())
+        made.update(*batch())
+    assert rates == pytest.approx([1e-4, 1e-4, 1e-5])
