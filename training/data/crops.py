@@ -17,6 +17,11 @@ from napari_srgan.training.data.pack import Entry, Pack
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+# A row for each crop: image, low-resolution y and x of its first corner, orientation 0 … 7.
+Places = NDArray[np.int64]
+ORIENTATIONS = 8
+Array = TypeVar("Array", covariant=True)
+Values = TypeVar("Values", bound=np.generic)
 
 
 def iter_ahead(
@@ -43,14 +48,6 @@ def iter_ahead(
         finally:
             for future in waiting:
                 future.cancel()
-
-
-# A row for each crop: image, low-resolution y and x of its first corner, orientation 0 … 7.
-Places = NDArray[np.int64]
-ORIENTATIONS = 8
-
-Array = TypeVar("Array", covariant=True)
-Values = TypeVar("Values", bound=np.generic)
 
 
 class Images(Protocol):

@@ -24,6 +24,7 @@ from napari_srgan.training.data.sources import LeftOut, Source
 
 _PART = ".part"  # ends the names of folders that are being written
 _ABANDONED_SECONDS = 3600  # without a write: whoever wrote is gone
+_MOST_THREADS = 8  # decoded images are held in memory, a few to a thread
 
 
 @contextmanager
@@ -107,9 +108,6 @@ def _sweep(cache: Path) -> None:
             newest = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
             if time.time() - newest > _ABANDONED_SECONDS:
                 shutil.rmtree(folder)
-
-
-_MOST_THREADS = 8  # decoded images are held in memory, a few to a thread
 
 
 @dataclass(frozen=True)

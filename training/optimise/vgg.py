@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 _CLASSIFIER = frozenset(f"classifier.{n}.{kind}" for n in (0, 3, 6) for kind in ("weight", "bias"))
 _LISTED = 3  # faults that an error message names
+RANDOM_SEED = 0
+_OTHERWISE = "Or name a file that you have: --vgg-weights FILE."
+_MEMO = "vgg19.sha256"
 
 
 def read_vgg(path: Path, network: VGG19Features) -> dict[str, Tensor]:
@@ -98,12 +101,6 @@ def _kind(value: object) -> str:
     if isinstance(value, Tensor):
         return f"{value.dtype} of shape {tuple(value.shape)}"
     return type(value).__name__
-
-
-RANDOM_SEED = 0
-
-_OTHERWISE = "Or name a file that you have: --vgg-weights FILE."
-_MEMO = "vgg19.sha256"
 
 
 @dataclass(frozen=True)

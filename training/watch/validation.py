@@ -19,6 +19,10 @@ from napari_srgan.training.metrics.fidelity import score
 from napari_srgan.training.metrics.table import FURTHER, Outcome
 
 LARGEST = 384  # high-resolution pixels of a panel's images: four of them fit a wide screen
+SIDE = 512  # high-resolution pixels that are looked at of an image, in its middle
+PANELS = 4  # images that are shown
+# Of the measures beside the protocol's, those that a run is watched by.
+FOLLOWED = ("perceptual", "high_frequency", "colour_drift", "checkerboard")
 
 
 def draw_panel(low: Pixels, upscaled: Pixels, high: Pixels, *, largest: int = LARGEST) -> Pixels:
@@ -63,12 +67,6 @@ def _centre(image: Pixels, largest: int) -> Pixels:
     h, w = (min(side, largest) for side in image.shape[:2])
     top, left = (image.shape[0] - h) // 2, (image.shape[1] - w) // 2
     return image[top : top + h, left : left + w]
-
-
-SIDE = 512  # high-resolution pixels that are looked at of an image, in its middle
-PANELS = 4  # images that are shown
-# Of the measures beside the protocol's, those that a run is watched by.
-FOLLOWED = ("perceptual", "high_frequency", "colour_drift", "checkerboard")
 
 
 @dataclass(frozen=True)

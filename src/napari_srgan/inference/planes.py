@@ -12,6 +12,8 @@ from torch import Tensor
 from napari_srgan.inference.images import Array, Layout, ValueRange, dtype_range, fill_transparent
 from napari_srgan.inference.tiling import Span
 
+_ALPHA_HALO = 3  # input pixels that bicubic interpolation reaches over, and one to spare
+
 
 @dataclass(frozen=True)
 class Units:
@@ -71,9 +73,6 @@ def as_tensor(pixels: Array) -> Tensor:
 
 def _torch_type(dtype: np.dtype[Any]) -> torch.dtype:
     return torch.from_numpy(np.empty(0, dtype.newbyteorder("="))).dtype
-
-
-_ALPHA_HALO = 3  # input pixels that bicubic interpolation reaches over, and one to spare
 
 
 class Plane:

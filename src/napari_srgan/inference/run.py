@@ -91,6 +91,7 @@ def iter_upscale_array(
     if not isinstance(normalize, ValueRange):
         parse_normalize(normalize)
     runner = set_up(layout, model, settings)
+    # Before the pixels are looked at, which takes long where the result is too large for memory.
     out = _result(out, layout, model.scale)
     return _iter_upscale(image, model, layout, runner, normalize, settings, out)
 

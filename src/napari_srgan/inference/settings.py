@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 NotFinite = Literal["error", "fill"]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,6 @@ class Settings:
     def __post_init__(self) -> None:
         if self.nan not in ("error", "fill"):
             raise ValueError(f"nan must be 'error' or 'fill'; got {self.nan!r}.")
-
-
-Result = TypeVar("Result")
 
 
 def finish(steps: Generator[object, None, Result]) -> Result:

@@ -16,6 +16,8 @@ from napari_srgan.inference.planes import as_tensor
 
 log = logging.getLogger(__name__)
 
+Item = TypeVar("Item")
+
 
 def recorded(device: torch.device, work: Callable[[], None]) -> Callable[[], None]:
     """Return what does a card's work again in the same memory, without doing it now.
@@ -53,9 +55,6 @@ def recorded(device: torch.device, work: Callable[[], None]) -> Callable[[], Non
         return work
     torch.cuda.current_stream(device).wait_stream(aside)
     return graph.replay
-
-
-Item = TypeVar("Item")
 
 
 class Link:

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 LEVELS = 255  # differences are told in the steps of an 8-bit image
 BAND = 8  # rows: a few bands to a picture
+PASSED = "self-tests.json"
 
 
 @dataclass(frozen=True)
@@ -193,9 +194,6 @@ def precision_name(precision: torch.dtype) -> str:
 
 def _text(levels: float) -> str:
     return np.format_float_positional(levels, precision=2, fractional=False, trim="-")
-
-
-PASSED = "self-tests.json"
 
 
 def first_use_note(model: Model, device: torch.device, precision: torch.dtype, cache: Path) -> str:

@@ -28,6 +28,8 @@ _JSON_KINDS: dict[str, tuple[type, ...]] = {
     "invents": (bool,),
 }
 
+DEFAULT_MODEL = "srresnet-x4"
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -160,9 +162,6 @@ def entry(name: str) -> Weights:
     near = difflib.get_close_matches(name, known)
     guess = f" Did you mean {' or '.join(near)}?" if near else ""
     raise ValueError(f"No weights are called {name!r}.{guess} Known: {', '.join(known)}.")
-
-
-DEFAULT_MODEL = "srresnet-x4"
 
 
 @dataclass(frozen=True)
