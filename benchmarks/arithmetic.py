@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import torch
-from torch import nn
 
-from napari_srgan.graph.ops import Convolution
-from napari_srgan.graph.program import Program
+from napari_srgan.graph.analyse import multiply_adds
+from napari_srgan.graph.ops import Layers
+from napari_srgan.graph.stream_plan import StreamPlan
 
 MATRIX_EDGE, CARD_EDGE = 2048, 8192
 _REPEATS = 3
@@ -45,16 +45,13 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def computed_multiply_adds(network: nn.Module) -> int:
+def computed_multiply_adds(layers: Layers) -> int:
     """Return the multiply-adds that a stream of a network computes for each pixel of its input.
 
-    They differ from :func:`napari_srgan.graph.analyse.multiply_adds`, which counts the paper's
-    network, by the zeros in the last kernel, which is moved before the last shuffle, and by the
-    sum of its columns.
+    Parameters
+    ----------
+    layers : tuple of Layer
+        Rewritten for inference. They differ from the network as traced by the zeros in the last
+        kernel, which is moved before the last shuffle; a stream adds the sum of its columns.
     """
-    program = Program.of(network)
-    return sum(
-        place.scale**2 * layer.weight.numel()
-        for layer, place in zip(program.layers, program.places[1:], strict=True)
-        if isinstance(layer, Convolution)
-    )
+    return multiply_adds(StreamPlan.of(layers).layers)

@@ -16,11 +16,12 @@ from texts import say, table
 from torch import Tensor
 
 from napari_srgan.graph.analyse import multiply_adds
-from napari_srgan.graph.program import Program
+from napari_srgan.graph.network import inference_network
+from napari_srgan.graph.stream_plan import StreamPlan
+from napari_srgan.graph.trace import trace
 from napari_srgan.inference import streaming
 from napari_srgan.inference.devices import exact_float32, half_precision
 from napari_srgan.inference.run import upscale_array
-from napari_srgan.inference.runner import inference_network
 from napari_srgan.inference.settings import Settings
 from napari_srgan.inference.streaming import RowStream
 from napari_srgan.inference.transfers import recorded
@@ -63,24 +64,27 @@ def measure(
     ways = []
     model = load_model(weights)
     image = photograph(*size)
-    network = inference_network(model, colour=True)
-    flop = 2 * multiply_adds(model.network) * math.prod(size)
+    network = inference_network(model.network)
+    flop = 2 * multiply_adds(trace(model.network)) * math.prod(size)
     low = torch.from_numpy(image).movedim(-1, 0)[None] / 255
     for precision in dict.fromkeys((torch.float32, half_precision(device))):
         name = precision_name(precision)
         say(f"{device}, {name}")
         rate = matrix_rate(name, device)
         settings = Settings(str(device), name)
-        program = Program.of(network, precision).on(device)
+        plan = network.stream_plan(precision)
+        if plan is None:
+            raise ValueError(f"{weights} cannot be streamed.")
+        plan = plan.on(device)
         jobs: dict[str, Callable[[], object]] = {
             "image to image": partial(upscale_array, image, model, settings=settings)
         }
-        placed = program.placed(low)
+        placed = plan.placed(low)
         for rows in (*bands, size[0]):
             kind = "whole" if rows == size[0] else f"bands of {rows} rows"
-            jobs[f"on the device, {kind}"] = partial(_stream, program, placed, rows, None)
+            jobs[f"on the device, {kind}"] = partial(_stream, plan, placed, rows, None)
             if device.type == "cuda" and rows < size[0]:
-                again = partial(_stream, program, placed, rows, partial(recorded, device))
+                again = partial(_stream, plan, placed, rows, partial(recorded, device))
                 jobs[f"on the device, {kind}, recorded"] = again
         for job, seconds in _timed(jobs, device, runs).items():
             ways.append(Way(job, name, seconds, flop / seconds / rate))
@@ -89,15 +93,15 @@ def measure(
 
 @torch.inference_mode()
 def _stream(
-    program: Program,
+    plan: StreamPlan,
     low: Tensor,
     band: int,
     record: Callable[[streaming.Work], streaming.Work] | None,
 ) -> None:
-    stream = RowStream(program, low.shape[2], low.shape[3], band, record)
+    stream = RowStream(plan, low.shape[2], low.shape[3], band, record)
     with exact_float32(low.device):
-        for _first, _rows in stream.iter_rows(lambda start, stop: low[:, :, start:stop]):
-            pass
+        for start, stop in stream.steps:
+            stream.feed(low[:, :, start:stop])
 
 
 def _timed(

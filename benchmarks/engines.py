@@ -7,7 +7,6 @@ it, norms folded and the last kernel before the last shuffle, but for :func:`pla
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,16 +17,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import torch
 from openvino_bands import compile_settings, open_vino_bands
-from torch import Tensor
 from workers import Array, Load, Upscale
 
+from napari_srgan.graph.ops import run_layers
+from napari_srgan.graph.trace import trace
 from napari_srgan.inference.devices import half_precision
-from napari_srgan.inference.images import ValueRange
-from napari_srgan.inference.planes import Units
 from napari_srgan.inference.run import upscale_array
-from napari_srgan.inference.runner import Runner, inference_network
+from napari_srgan.inference.runner import runner_for
 from napari_srgan.inference.settings import Settings
-from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.store.load import load_model
 
 CPU = torch.device("cpu")
@@ -171,31 +168,23 @@ def ours(weights: str, precision: str, tile: int | str) -> Upscale:
 def plain(weights: str) -> Upscale:
     """Return the network as it was trained, on the whole image at once: the reference."""
     network = load_model(weights).network.eval()
-    black, white = network.output_range
+    black, white = network.value_range
+    layers = trace(network)  # as the paper draws it: the last convolution after the last shuffle
 
     @torch.inference_mode()
     def upscale(image: Array, result: Array) -> None:
         low = torch.from_numpy(image).permute(2, 0, 1)[None].contiguous()
-        high = as_in_the_paper(network, low).sub_(black).div_(white - black)
+        high = run_layers(layers, low).sub_(black).div_(white - black)
         result[...] = high[0].permute(1, 2, 0).numpy()
 
     return upscale
 
 
-def as_in_the_paper(network: SRResNet, x: Tensor) -> Tensor:
-    """Return the network's output, its last convolution after the last shuffle as in Fig. 4."""
-    features = network.body(x)
-    for stage in network.tail.upsample:
-        features = stage(features)
-    high: Tensor = network.tail.last(features)
-    return high
-
-
 def padded_tiles(weights: str, tile: int, pad: int) -> Upscale:
     """Return tiles on a fixed grid, each read with a few pixels more on every side."""
-    runner = Runner(inference_network(load_model(weights), colour=True), CPU, torch.float32)
-    scale = runner.network.scale
-    units = Units(ValueRange(0, 1, -math.inf, math.inf), np.dtype(np.float32))
+    model = load_model(weights)
+    runner = runner_for(model, colour=True, device=CPU, precision=torch.float32)
+    scale = model.scale
 
     def upscale(image: Array, result: Array) -> None:
         height, width, _ = image.shape
@@ -203,7 +192,9 @@ def padded_tiles(weights: str, tile: int, pad: int) -> Upscale:
             for left in range(0, width, tile):
                 above, before = max(0, top - pad), max(0, left - pad)
                 bottom, right = min(height, top + tile), min(width, left + tile)
-                high = runner(image[above : bottom + pad, before : right + pad], units)
+                window = image[above : bottom + pad, before : right + pad]
+                low = torch.from_numpy(np.ascontiguousarray(np.moveaxis(window, -1, 0)))
+                high = runner.run(low[None])[0].movedim(0, -1).numpy()
                 result[scale * top : scale * bottom, scale * left : scale * right] = high[
                     scale * (top - above) : scale * (bottom - above),
                     scale * (left - before) : scale * (right - before),

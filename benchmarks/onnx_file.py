@@ -10,12 +10,26 @@ import sys
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 from torch.export import Dim
 
-from napari_srgan.inference.runner import inference_network
+from napari_srgan.graph.network import LayerNetwork, inference_network
+from napari_srgan.graph.ops import run_layers
 from napari_srgan.store.load import load_model
 
 _EXAMPLE = (1, 3, 24, 32)
+
+
+class Rewritten(nn.Module):
+    """A list of layers as a module, which the exporter takes."""
+
+    def __init__(self, network: LayerNetwork) -> None:
+        super().__init__()
+        self.layers = network.layers
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Upscale images in [0, 1]."""
+        return run_layers(self.layers, x)
 
 
 class ExportError(RuntimeError):
@@ -38,9 +52,11 @@ def export_apart(weights: str, path: Path) -> None:
 
 def export(weights: str, path: Path) -> None:
     """Write a model, rewritten for inference, for float32 images ``(1, 3, h, w)`` of any size."""
-    network = inference_network(load_model(weights), colour=True)
+    network = inference_network(load_model(weights).network)
+    if not isinstance(network, LayerNetwork):
+        raise ExportError(f"{weights} cannot be read as layers.")
     torch.onnx.export(
-        network,
+        Rewritten(network),
         (torch.zeros(_EXAMPLE),),
         path,
         dynamo=True,

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from workers import Array, Upscale
 
-from napari_srgan.graph.ops import Convolution, Layer, Pointwise, Shuffle, Sum
-from napari_srgan.graph.program import Program
+from napari_srgan.graph.network import inference_network
+from napari_srgan.graph.ops import Add, Convolution, Layer, PixelShuffle, Pointwise
+from napari_srgan.graph.stream_plan import StreamPlan
 from napari_srgan.inference.planning import rows_of_a_band
-from napari_srgan.inference.runner import inference_network
 from napari_srgan.store.load import load_model
 
 _ROWS = 2  # the axis
@@ -34,14 +34,16 @@ def open_vino_bands(weights: str, threads: int, precision: str) -> Upscale:
     precision : str
         ``f32`` or ``bf16``, OpenVINO's names.
     """
-    program = Program.of(inference_network(load_model(weights), colour=True))
+    plan = inference_network(load_model(weights).network).stream_plan(torch.float32)
+    if plan is None:
+        raise ValueError(f"{weights} cannot be streamed.")
     steps: dict[int, _BandStep] = {}
 
     def upscale(image: Array, result: Array) -> None:
         width = image.shape[1]
         if width not in steps:
             band = rows_of_a_band("cpu", width)
-            steps[width] = _BandStep(program, width, band, threads, precision)
+            steps[width] = _BandStep(plan, width, band, threads, precision)
         steps[width].run(image, result)
 
     return upscale
@@ -57,15 +59,15 @@ def compile_settings(threads: int, precision: str) -> dict[str, int | str]:
 
 
 class _BandStep:
-    """A program compiled for bands of one width and height."""
+    """A plan compiled for bands of one width and height."""
 
     def __init__(
-        self, program: Program, width: int, band: int, threads: int, precision: str
+        self, plan: StreamPlan, width: int, band: int, threads: int, precision: str
     ) -> None:
         import openvino
 
-        self._band, self._last = band, program.places[-1]
-        writer = _Writer(program, width, band)
+        self._band, self._last = band, plan.values[-1]
+        writer = _Writer(plan, width, band)
         settings = compile_settings(threads, precision)
         compiled = openvino.Core().compile_model(writer.model(), "CPU", settings)
         self._request = compiled.create_infer_request()
@@ -96,14 +98,14 @@ class _BandStep:
 
 
 class _Writer:
-    """Writes a program as a graph; ``inside`` has its masks by the scale and lag of their rows."""
+    """Writes a plan as a graph; ``inside`` has its masks by the scale and lag of their rows."""
 
-    def __init__(self, program: Program, width: int, band: int) -> None:
+    def __init__(self, plan: StreamPlan, width: int, band: int) -> None:
         from openvino import opset13
 
         self._ops: Any = opset13
-        self._program, self._width, self._band = program, width, band
-        self._read = {0} | {x.source for x in program.layers if isinstance(x, Convolution)}
+        self._plan, self._width, self._band = plan, width, band
+        self._read = {0} | {x.source for x in plan.layers if isinstance(x, Convolution)}
         self._new: list[Any] = []  # of each value, its band
         self._held: list[Any] = []  # and that behind the rows that are kept
         self._keeping: list[Any] = []
@@ -113,16 +115,16 @@ class _Writer:
         """Return the graph: rows ``(1, c, band, width)`` and masks in, rows out."""
         import openvino
 
-        channels = self._program.places[0].channels
+        channels = self._plan.values[0].channels
         rows = self._ops.parameter([1, channels, self._band, self._width], np.float32)
         self._add(rows)
-        for layer in self._program.layers:
+        for layer in self._plan.layers:
             self._add(self._of(layer))
         result = self._ops.result(self._new[-1])
         return openvino.Model([result], self._keeping, [rows, *self.inside.values()])
 
     def _of(self, layer: Layer) -> Any:
-        ops, lag = self._ops, self._program.places[len(self._new)].lag
+        ops, lag = self._ops, self._plan.values[len(self._new)].lag
         if isinstance(layer, Convolution) and layer.groups == 1:
             reach, beside = layer.reach
             taken = self._rows(layer.source, lag, reach)
@@ -131,9 +133,9 @@ class _Writer:
             if layer.bias is None:
                 return high
             return ops.add(high, _constant(layer.bias).reshape(1, -1, 1, 1))
-        if isinstance(layer, Shuffle):
+        if isinstance(layer, PixelShuffle):
             return ops.depth_to_space(self._new[layer.source], "depth_first", layer.factor)
-        if isinstance(layer, Sum):
+        if isinstance(layer, Add):
             return ops.add(*(self._rows(source, lag) for source in layer.sources))
         if isinstance(layer, Pointwise) and layer.slope is not None:
             return ops.prelu(self._new[layer.source], np.array([layer.slope], np.float32))
@@ -141,7 +143,7 @@ class _Writer:
 
     def _rows(self, source: int, lag: int, reach: int = 0) -> Any:
         """Return the rows that a layer of this lag takes of a value."""
-        place = self._program.places[source]
+        place = self._plan.values[source]
         first = place.kept + place.lag - lag - reach
         count = self._band * place.scale + 2 * reach
         if first == 0 and count == place.kept + self._band * place.scale:
@@ -151,7 +153,7 @@ class _Writer:
     def _add(self, band: Any) -> None:
         """Take a value's band: zero it beyond the image, and keep what will be read again."""
         index = len(self._new)
-        place = self._program.places[index]
+        place = self._plan.values[index]
         if index in self._read:
             band = self._ops.multiply(band, self._mask(place.scale, place.lag))
         self._new.append(band)

@@ -19,8 +19,10 @@ from texts import say
 from workers import Array, Bench, Load, Run, Worker, WorkerError
 
 from napari_srgan.graph.analyse import multiply_adds
-from napari_srgan.inference.planning import memory_per_pixel
-from napari_srgan.inference.runner import inference_network
+from napari_srgan.graph.network import LayerNetwork, inference_network
+from napari_srgan.graph.ops import Layers
+from napari_srgan.graph.trace import trace
+from napari_srgan.store.checkpoint import Model
 from napari_srgan.store.load import load_model
 
 LEVELS = 255  # of 8 bits, from black to white
@@ -61,9 +63,9 @@ def check_memory(engines: Sequence[Engine], weights: str, height: int, width: in
     MemoryError
         If it would not.
     """
-    network = load_model(weights).network
+    network = inference_network(load_model(weights).network)
     whole = sum(engine.kind in WHOLE_IMAGE and not engine.missing for engine in engines)
-    need = whole * height * width * memory_per_pixel(network, torch.float32)
+    need = whole * height * width * network.bytes_per_pixel(torch.float32)
     free = psutil.virtual_memory().available
     if need > free:
         raise MemoryError(
@@ -116,9 +118,16 @@ def compare(
         width=image.shape[1],
         rows=rows,
         matrix_rates=rates,
-        flop_of_paper=2 * multiply_adds(model.network),
-        flop_computed=2 * computed_multiply_adds(inference_network(model, colour=True)),
+        flop_of_paper=2 * multiply_adds(trace(model.network)),
+        flop_computed=2 * computed_multiply_adds(_rewritten(model)),
     )
+
+
+def _rewritten(model: Model) -> Layers:
+    network = inference_network(model.network)
+    if not isinstance(network, LayerNetwork):
+        raise ValueError(f"{model.name} cannot be read as layers.")  # noqa: TRY004
+    return network.layers
 
 
 class _Entrant:

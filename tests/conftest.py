@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+from watching import Window, watch_passes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from napari_srgan.graph.program import Program
+    from napari_srgan.graph.stream_plan import StreamPlan
     from napari_srgan.inference.streaming import Work
     from napari_srgan.models.srresnet import SRResNet
     from napari_srgan.store.checkpoint import Model
@@ -169,31 +170,75 @@ def random_model(random_network: Callable[..., SRResNet]) -> Callable[..., Model
 
 @pytest.fixture(scope="session")
 def in_bands() -> Callable[..., torch.Tensor]:
-    """Return what puts a program's output together from bands, each row of which is given once."""
+    """Return what puts a plan's output together from bands of rows."""
     import torch
 
     from napari_srgan.inference.streaming import RowStream
 
     def compute(
-        program: Program,
+        plan: StreamPlan,
         image: torch.Tensor,
         band: int,
         record: Callable[[Work], Work] | None = None,
     ) -> torch.Tensor:
-        stream = RowStream(program, image.shape[2], image.shape[3], band, record)
-        asked: list[tuple[int, int]] = []
-
-        def read(start: int, stop: int) -> torch.Tensor:
-            asked.append((start, stop))
-            return image[:, :, start:stop]
-
-        parts = [(first, rows.clone()) for first, rows in stream.iter_rows(read)]
-        assert [start for start, _ in asked] == list(range(0, image.shape[2], band))
-        ends = [0, *(first + rows.shape[2] for first, rows in parts)]
-        assert [first for first, _ in parts] == ends[:-1]
-        return torch.cat([rows for _, rows in parts], dim=2)
+        height = image.shape[2]
+        stream = RowStream(plan, height, image.shape[3], band, record)
+        taken = [(start, stop) for start, stop in stream.steps if start < stop]
+        assert taken == [(i, min(i + band, height)) for i in range(0, height, band)]
+        parts = [stream.feed(image[:, :, start:stop]).clone() for start, stop in stream.steps]
+        return torch.cat(parts, dim=2)
 
     return compute
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Window]]:
+    """Return what has runners' passes watched, and fail where it is told to.
+
+    ``passes(fails, error)`` returns the list that windows are added to as they are begun.
+    ``fails(window, count)`` is asked before each is fed, ``count`` being all feeds so far.
+    """
+    return lambda fails=None, error=None: watch_passes(monkeypatch, fails, error)
+
+
+@pytest.fixture
+def fake_cards(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return what has runs choose so many CUDA cards, for which the CPU computes."""
+    import torch
+
+    from napari_srgan.inference import planning, run
+    from napari_srgan.inference.runner import Pass, Runner, runner_for
+    from napari_srgan.inference.transfers import DeviceTransfer
+
+    cpu = torch.device("cpu")
+
+    class Card(Runner):
+        def __init__(self, network: Any, device: torch.device, precision: torch.dtype) -> None:
+            super().__init__(network, device, precision)
+            self.transfer = DeviceTransfer(cpu)
+            self._cpu = Runner(network, cpu, precision)
+
+        def begin(self, height: int, width: int, band: int | None = None) -> Pass:
+            return self._cpu.begin(height, width, band)
+
+        def on(self, device: torch.device, precision: torch.dtype | None = None) -> Runner:
+            kind = Runner if device.type == "cpu" else Card
+            return kind(self.network, device, precision or self.precision)
+
+    def choose(count: int = 1, *, begin: Callable[..., Pass] | None = None) -> None:
+        cards = [torch.device(f"cuda:{i}") for i in range(count)]
+
+        def runner(model: Any, *, colour: bool, device: Any, precision: Any) -> Runner:
+            made = runner_for(model, colour=colour, device=cpu, precision=precision)
+            return Card(made.network, device, precision)
+
+        if begin is not None:
+            monkeypatch.setattr(Card, "begin", begin)
+        monkeypatch.setattr(run, "choose_devices", lambda name: cards)
+        monkeypatch.setattr(run, "runner_for", runner)
+        monkeypatch.setattr(planning, "free_memory", lambda device: 2**34)
+
+    return choose
 
 
 @pytest.fixture

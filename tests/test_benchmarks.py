@@ -14,8 +14,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from napari_srgan.graph.fold import folded
-from napari_srgan.inference.planning import memory_per_pixel
+from napari_srgan.graph.network import inference_network
+from napari_srgan.graph.ops import run_layers
+from napari_srgan.graph.stream_plan import StreamPlan
 from napari_srgan.store.checkpoint import save_checkpoint
 from napari_srgan.store.load import load_model
 
@@ -182,7 +183,7 @@ def test_memory_is_asked_for_by_the_engines_that_take_the_image_whole(
     benchmark_module, weights, monkeypatch
 ):
     upscaling, engine = benchmark_module("upscaling"), benchmark_module("engines").Engine
-    per_pixel = memory_per_pixel(load_model(weights).network, torch.float32)
+    per_pixel = inference_network(load_model(weights).network).bytes_per_pixel(torch.float32)
     free = SimpleNamespace(available=100 * per_pixel)
     monkeypatch.setattr(upscaling.psutil, "virtual_memory", lambda: free)
     kinds = ("ours", "reference", "whole", "tiles", "bands", "padded")
@@ -212,11 +213,11 @@ def test_a_photograph_goes_on_in_its_mirror(benchmark_module):
 
 
 def test_what_is_computed_is_counted_as_it_is_computed(benchmark_module, random_network):
-    network = folded(random_network())
+    layers = inference_network(random_network()).layers
     h, w = 6, 10
     with FlopCounterMode(display=False) as counted, torch.no_grad():
-        network(torch.zeros(1, 3, h, w))
-    count = benchmark_module("arithmetic").computed_multiply_adds(network)
+        run_layers(StreamPlan.of(layers).layers, torch.zeros(1, 3, h, w))
+    count = benchmark_module("arithmetic").computed_multiply_adds(layers)
     assert 2 * h * w * count == counted.get_total_flops()
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from measured import Document, agree
 
 from napari_srgan.graph.analyse import multiply_adds
+from napari_srgan.graph.trace import trace
 from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings, finish
 from napari_srgan.store.checkpoint import Model, load_checkpoint
@@ -60,7 +61,7 @@ class Shipped:
     @property
     def cost(self) -> int:
         """Multiply-adds for each input pixel."""
-        return multiply_adds(self.model.network)
+        return multiply_adds(trace(self.model.network))
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         iter_upscale,
         list_models,
         load_model,
+        release_memory,
         upscale,
     )
 
@@ -29,6 +30,7 @@ __all__ = [
     "iter_upscale",
     "list_models",
     "load_model",
+    "release_memory",
     "upscale",
 ]
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_srgan import __version__
+from napari_srgan.inference.devices import release_all_memory
 from napari_srgan.inference.images import Array, Normalize
 from napari_srgan.inference.run import iter_upscale_array
+from napari_srgan.inference.runner import runners
 from napari_srgan.inference.settings import NotFinite, Progress, Settings, finish
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.store.download import DownloadError
@@ -30,6 +32,7 @@ __all__ = [
     "iter_upscale",
     "list_models",
     "load_model",
+    "release_memory",
     "upscale",
 ]
 
@@ -148,6 +151,15 @@ def iter_upscale(
     return iter_upscale_array(
         _as_array(image), loaded, rgb=rgb, normalize=normalize, settings=settings, out=out
     )
+
+
+def release_memory() -> None:
+    """Release the networks that are kept for the next call, on the CPU and on every card.
+
+    The last few models stay ready to run after their first use, some megabytes each.
+    """
+    runners.clear()
+    release_all_memory()
 
 
 def _iter_lazy(

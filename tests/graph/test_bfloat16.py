@@ -8,25 +8,24 @@ import torch
 from skimage.data import astronaut
 
 from napari_srgan.graph.bfloat16 import in_bfloat16, rounded_with_its_sum
-from napari_srgan.graph.fold import folded
-from napari_srgan.graph.ops import Convolution, Join, Sum
-from napari_srgan.graph.program import Program
-from napari_srgan.graph.trace import read_layers
-from napari_srgan.inference.images import ValueRange
-from napari_srgan.inference.planes import Units
-from napari_srgan.inference.runner import Runner, inference_network
+from napari_srgan.graph.network import inference_network
+from napari_srgan.graph.ops import Add, Concat, Convolution
+from napari_srgan.graph.stream_plan import StreamPlan
+from napari_srgan.graph.trace import trace
+from napari_srgan.inference.runner import Runner
+from napari_srgan.models.edsr import EDSR
 from napari_srgan.store.load import load_model
 
 CPU = torch.device("cpu")
 
 
 def test_a_photograph_is_within_a_level_of_float32_nearly_everywhere() -> None:
-    network = inference_network(load_model("srresnet-x4"), colour=True)
-    window = astronaut()[120:184, 180:244].astype(np.float32)
-    unbounded = Units(ValueRange(0, 255, -np.inf, np.inf), window.dtype)
+    network = inference_network(load_model("srresnet-x4").network)
+    window = torch.from_numpy(astronaut()[120:184, 180:244]).movedim(-1, 0)[None] / 255
 
     exact, half = (
-        Runner(network, CPU, p)(window, unbounded) for p in (torch.float32, torch.bfloat16)
+        255 * Runner(network, CPU, p).run(window).float().numpy()
+        for p in (torch.float32, torch.bfloat16)
     )
 
     levels = [np.rint(x.clip(0, 255)) for x in (exact, half)]
@@ -38,32 +37,32 @@ def test_a_photograph_is_within_a_level_of_float32_nearly_everywhere() -> None:
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
 def test_it_is_the_same_function(random_network, in_bands, scale) -> None:
-    network, image = folded(random_network(scale=scale)), torch.rand(1, 3, 19, 13)
-    wanted = network(image)
-    found = in_bands(Program.of(network, torch.bfloat16), image, 7)
+    network, image = random_network(scale=scale), torch.rand(1, 3, 19, 13)
+    wanted = 0.5 * network(image).detach() + 0.5
+    found = in_bands(inference_network(network).stream_plan(torch.bfloat16), image, 7)
     assert found.shape == wanted.shape
     assert (found - wanted).abs().max() < 0.02 * wanted.abs().max()
 
 
 def test_grey_and_networks_without_skips_are_computed_too(random_network, in_bands) -> None:
-    grey = folded(random_network(channels=1))
+    grey = random_network(channels=1, batch_norm=False)
     plain = torch.nn.Sequential(
         torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(4, 1, 3, padding=1)
     ).eval()
     image = torch.rand(1, 1, 19, 13)
     for network in (grey, plain):
         wanted = network(image).detach()
-        found = in_bands(Program.of(network, torch.bfloat16), image, 7)
+        found = in_bands(StreamPlan.of(trace(network), torch.bfloat16), image, 7)
         assert (found - wanted).abs().max() < 0.02 * wanted.abs().max()
 
 
 def test_what_carries_the_image_stays_in_float32(random_network) -> None:
-    layers = in_bfloat16(read_layers(folded(random_network(blocks=3))))
+    layers = in_bfloat16(inference_network(random_network(blocks=3)).layers)
     kinds = [layer.weight.dtype for layer in layers if isinstance(layer, Convolution)]
 
     assert kinds == [torch.float32, *[torch.bfloat16] * 7, torch.float32, *[torch.bfloat16] * 2]
-    assert isinstance(layers[-1], Sum)  # the image, to which the difference is added
-    assert any(isinstance(layer, Join) for layer in layers)
+    assert isinstance(layers[-1], Add)  # the image, to which the difference is added
+    assert any(isinstance(layer, Concat) for layer in layers)
 
 
 def test_rounding_keeps_the_sum_of_each_kernel() -> None:
@@ -75,3 +74,12 @@ def test_rounding_keeps_the_sum_of_each_kernel() -> None:
     plain = (weight.bfloat16().double().sum((2, 3)) - weight.double().sum((2, 3))).abs().max()
     assert kept < plain / 20
     assert (rounded.float() - weight).abs().max() <= 2**-7 * weight.abs().max()
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_mean_shift_does_not_cost_the_image_its_precision(grey) -> None:
+    network = EDSR(blocks=2, features=8, scale=2).eval()
+    layers = in_bfloat16(inference_network(network, grey=grey).layers)
+    dtypes = [x.weight.dtype for x in layers if isinstance(x, Convolution)]
+    assert set(dtypes[: 2 if grey else 1]) == {torch.float32}  # the replicated image, the head
+    assert dtypes[3] == torch.bfloat16

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from napari_srgan.graph.fold import folded, single_channel
-from napari_srgan.graph.ops import Convolution, Pointwise, Shuffle
-from napari_srgan.graph.program import Program
+from napari_srgan.graph.network import inference_network
+from napari_srgan.graph.ops import Convolution, PixelShuffle, Pointwise
 from napari_srgan.graph.split_kernel import with_columns_apart
-from napari_srgan.graph.trace import read_layers
+from napari_srgan.graph.stream_plan import StreamPlan
+from napari_srgan.graph.trace import trace
 
 
 def kernels(layers) -> list[tuple[int, ...]]:
@@ -30,22 +30,22 @@ def test_it_is_the_same_function(in_bands, outputs, sides, dilation, size, bias)
     padding = tuple(d * (side // 2) for d, side in zip(dilation, sides, strict=True))
     network = nn.Conv2d(24, outputs, sides, padding=padding, dilation=dilation, bias=bias)
     image = torch.rand(1, 24, *size)
-    assert len(kernels(Program.of(network).layers)) == 2
+    assert len(kernels(StreamPlan.of(trace(network)).layers)) == 2
     torch.testing.assert_close(
-        in_bands(Program.of(network), image, 5), network(image), atol=1e-5, rtol=1e-5
+        in_bands(StreamPlan.of(trace(network)), image, 5), network(image), atol=1e-5, rtol=1e-5
     )
 
 
-@pytest.mark.parametrize(("rewritten", "maps"), [(folded, 12), (single_channel, 4)])
-def test_the_last_layer_is_taken_apart_and_no_other(random_network, rewritten, maps) -> None:
-    before = read_layers(rewritten(random_network(blocks=2, features=64)))
+@pytest.mark.parametrize(("grey", "maps"), [(False, 12), (True, 4)])
+def test_the_last_layer_is_taken_apart_and_no_other(random_network, grey, maps) -> None:
+    before = inference_network(random_network(blocks=2, features=64), grey=grey).layers
     after = with_columns_apart(before)
 
     assert kernels(before)[-1] == (maps, 256, 5, 5)
     assert kernels(after) == [
         *kernels(before)[:-1], (5 * maps, 256, 5, 1), (maps, 5 * maps, 1, 5)
     ]  # fmt: skip
-    assert isinstance(after[-1], Shuffle)
+    assert isinstance(after[-1], PixelShuffle)
     assert after[-1].source == len(after) - 1
 
 
@@ -60,7 +60,7 @@ def test_the_last_layer_is_taken_apart_and_no_other(random_network, rewritten, m
     ],
 )
 def test_what_would_not_gain_is_left(layer) -> None:
-    layers = read_layers(layer)
+    layers = trace(layer)
     assert with_columns_apart(layers) == layers
 
 
@@ -79,8 +79,8 @@ class Middle(nn.Module):
 
 def test_layers_after_it_read_what_they_read_before(in_bands) -> None:
     network, image = Middle().eval().requires_grad_(False), torch.rand(1, 32, 9, 7)
-    layers = with_columns_apart(read_layers(network))
+    layers = with_columns_apart(trace(network))
     assert [type(x) for x in layers[:3]] == [Convolution, Convolution, Pointwise]
     torch.testing.assert_close(
-        in_bands(Program.of(network), image, 5), network(image), atol=1e-5, rtol=1e-5
+        in_bands(StreamPlan.of(trace(network)), image, 5), network(image), atol=1e-5, rtol=1e-5
     )

@@ -1,6 +1,5 @@
 import logging
 import re
-import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -8,14 +7,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from watching import watch_passes
 
+from napari_srgan.graph.network import LayerNetwork
 from napari_srgan.inference import planning
 from napari_srgan.inference import run as inference
 from napari_srgan.inference.devices import available_devices
 from napari_srgan.inference.images import ValueRange, layout_of, value_range
 from napari_srgan.inference.planes import upscaled_alpha
 from napari_srgan.inference.run import iter_upscale_array, upscale_array
-from napari_srgan.inference.runner import Runner
+from napari_srgan.inference.runner import runners
 from napari_srgan.inference.settings import Settings
 from napari_srgan.store.self_test import make_self_test
 
@@ -23,7 +24,6 @@ DTYPES = ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f
 SIDES = st.sampled_from([1, 2, 3, 5, 7, 11, 13, 24, 25, 29, 37])
 WHOLE = 10_000  # a tile larger than any image here
 EXACT = Settings(device="cpu", precision="float32")
-CARD = torch.device("cuda:0")
 
 
 def random_image(shape, dtype="u1", seed=0):
@@ -151,20 +151,20 @@ def test_a_halo_of_one_pixel_less_would_not_do(random_model, monkeypatch, corner
     whole, _ = run(image, model, tile=WHOLE, normalize="dtype")
 
     enough, _ = run(image, model, tile=9, normalize="dtype")
-    less = planning.halo_of(model.network) - 1
-    monkeypatch.setattr(planning, "halo_of", lambda network: less)
+    runners.clear()
+    monkeypatch.setattr(LayerNetwork, "radius", 10)
     too_little, _ = run(image, model, tile=9, normalize="dtype")
 
     assert difference(enough, whole) <= 1e-5
     assert difference(too_little, whole) > 0.01
 
 
-def test_the_tile_size_is_what_the_windows_grow_to(random_model, tried):
-    windows = tried()
+def test_the_tile_size_is_what_the_windows_grow_to(random_model, passes):
+    windows = passes()
 
     run(random_image((97, 113)), random_model(), tile=20)
 
-    assert max(size for _, size in windows) <= 20 + 2 * 12
+    assert max(map(size, windows)) <= 20 + 2 * 12
     assert len(windows) == 4 * 5
 
 
@@ -399,30 +399,8 @@ def test_half_precision_that_overflows_is_not_seen_in_the_result(random_model):
 # Memory
 
 
-def never(device, size, count):
-    return False
-
-
-def let_windows_fail(patch, fails=never, error=None):
-    """Have windows fail for want of memory; return the list of (device, size) that are tried."""
-    windows, compute = [], Runner.__call__
-
-    def call(runner, window, units):
-        device, size = runner.device.type, max(window.shape[:2])
-        windows.append((device, size))
-        if fails(device, size, len(windows)):
-            raise error or torch.OutOfMemoryError("CUDA out of memory. Tried to allocate …")
-        if device != "cpu":  # stands in for a card that is not there
-            runner = Runner(runner.network, torch.device("cpu"), runner.precision)
-        return compute(runner, window, units)
-
-    patch.setattr(Runner, "__call__", call)
-    return windows
-
-
-@pytest.fixture
-def tried(monkeypatch):
-    return lambda *args: let_windows_fail(monkeypatch, *args)
+def size(window):
+    return max(window.height, window.width)
 
 
 IMAGE = random_image((97, 113, 3))
@@ -436,10 +414,10 @@ OUT_OF_MEMORY = [
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("k", [1, 2, 7, 20])
 def test_memory_that_runs_out_at_tile_k_changes_the_tiles_but_no_pixel(
-    random_model, tried, error, k
+    random_model, passes, error, k
 ):
     expected, _ = run(IMAGE, random_model(), tile=WHOLE)
-    windows = tried(lambda device, size, count: count == k, error)
+    windows = passes(lambda window, count: count == k, error)
 
     result, progress = run(IMAGE, random_model(), tile=20)
 
@@ -448,7 +426,7 @@ def test_memory_that_runs_out_at_tile_k_changes_the_tiles_but_no_pixel(
     assert note == "cpu is out of memory: going on with tiles of 16 pixels."
     assert len(progress) == len(windows)
     assert progress[k - 1].note == note
-    assert max(size for _, size in windows[k:]) <= 16 + 2 * 12 < windows[0][1]
+    assert max(map(size, windows[k:])) <= 16 + 2 * 12 < size(windows[0])
 
 
 @given(limit=st.integers(40, 90), tile=st.integers(16, 60), stack=st.booleans())
@@ -458,20 +436,27 @@ def test_whatever_fits_is_found_and_nothing_is_lost(random_model, limit, tile, s
     expected, _ = run(image, random_model(), tile=WHOLE)
 
     with pytest.MonkeyPatch.context() as patch:
-        windows = let_windows_fail(patch, lambda device, size, count: size > limit)
+        windows = watch_passes(patch, lambda window, count: size(window) > limit)
         result, progress = run(image, random_model(), tile=tile)
 
     assert difference(result, expected) <= 1
     assert progress[-1].done == progress[-1].total
-    failed = [size for _, size in windows if size > limit]
+    failed = [size(window) for window in windows if size(window) > limit]
     assert failed == sorted(failed, reverse=True)
     assert len(failed) == sum(bool(step.note) for step in progress)
 
 
-def test_a_card_without_memory_hands_over_to_the_cpu_and_says_so(random_model, tried, monkeypatch):
+def test_a_card_without_memory_hands_over_to_the_cpu_and_says_so(random_model, fake_cards):
     expected, _ = run(IMAGE, random_model(), tile=WHOLE)
-    monkeypatch.setattr(inference, "choose_devices", lambda name: [CARD])
-    windows = tried(lambda device, size, count: device == "cuda" and count > 3)
+    on_the_card = []
+
+    def full(card, height, width, band=None):
+        on_the_card.append((height, width))
+        if len(on_the_card) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return card._cpu.begin(height, width, band)
+
+    fake_cards(begin=full)
 
     result, progress = run(IMAGE, random_model(), tile=33)
 
@@ -484,29 +469,11 @@ def test_a_card_without_memory_hands_over_to_the_cpu_and_says_so(random_model, t
     devices = [step.device for step in progress]
     assert devices[0] == "cuda:0"
     assert devices[-1] == "cpu"
-    assert {device for device, _ in windows[5:]} == {"cpu"}
+    assert len(on_the_card) == 5
 
 
-def test_a_card_that_cannot_even_hold_the_network_hands_over_to_the_cpu(random_model, monkeypatch):
-    place = Runner._place
-
-    def full(runner, precision):
-        if runner.device == CARD:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return place(runner, precision)
-
-    expected, _ = run(IMAGE, random_model(), tile=WHOLE)
-    monkeypatch.setattr(inference, "choose_devices", lambda name: [CARD])
-    monkeypatch.setattr(Runner, "_place", full)
-
-    result, progress = run(IMAGE, random_model(), tile=16)
-
-    assert difference(result, expected) <= 1
-    assert progress[-1].device == "cpu"
-
-
-def test_the_user_is_told_in_the_log_too(random_model, tried, caplog):
-    tried(lambda device, size, count: count == 1)
+def test_the_user_is_told_in_the_log_too(random_model, passes, caplog):
+    passes(lambda window, count: count == 1)
 
     with caplog.at_level(logging.WARNING):
         run(IMAGE, random_model(), tile=40)
@@ -515,8 +482,8 @@ def test_the_user_is_told_in_the_log_too(random_model, tried, caplog):
 
 
 @pytest.mark.parametrize("tile", [1, 16, 64])
-def test_where_nothing_fits_the_run_fails(random_model, tried, tile):
-    windows = tried(lambda device, size, count: True)
+def test_where_nothing_fits_the_run_fails(random_model, passes, tile):
+    windows = passes(lambda window, count: True)
 
     with pytest.raises(MemoryError, match=r"Not even a tile of \d+ pixels fits in memory"):
         run(IMAGE, random_model(), tile=tile)
@@ -524,8 +491,8 @@ def test_where_nothing_fits_the_run_fails(random_model, tried, tile):
     assert len(windows) <= 4
 
 
-def test_an_image_smaller_than_a_halo_that_does_not_fit_fails_at_once(random_model, tried):
-    tried(lambda device, size, count: True)
+def test_an_image_smaller_than_a_halo_that_does_not_fit_fails_at_once(random_model, passes):
+    passes(lambda window, count: True)
 
     with pytest.raises(MemoryError, match="Not even a tile of 7 pixels"):
         run(random_image((5, 7)), random_model())
@@ -542,8 +509,8 @@ OTHER_ERRORS = [RuntimeError("CUDA error: device-side assert"), ValueError(), Ke
 
 
 @pytest.mark.parametrize("error", OTHER_ERRORS, ids=lambda error: type(error).__name__)
-def test_another_error_ends_the_run_unchanged(random_model, tried, error):
-    tried(lambda device, size, count: count == 3, error)
+def test_another_error_ends_the_run_unchanged(random_model, passes, error):
+    passes(lambda window, count: count == 3, error)
 
     with pytest.raises(type(error)) as caught:
         run(IMAGE, random_model(), tile=20)
@@ -566,22 +533,15 @@ def test_progress_rises_with_every_tile_and_ends_at_the_total(random_model, h, w
     assert not any(step.note for step in progress)
 
 
-def test_closing_the_run_stops_it_within_a_tile_and_frees_its_memory(random_model, monkeypatch):
-    runners, compute = [], Runner.__call__
-
-    def remembered(runner, window, units):
-        runners.append(weakref.ref(runner))
-        return compute(runner, window, units)
-
-    monkeypatch.setattr(Runner, "__call__", remembered)
+def test_closing_the_run_stops_it_within_a_tile(random_model, passes):
+    windows = passes()
     steps = iter_upscale_array(IMAGE, random_model(), settings=Settings(device="cpu", tile=20))
     next(steps)
     next(steps)
 
     steps.close()
 
-    assert len(runners) == 2
-    assert runners[0]() is None
+    assert len(windows) == 2
 
 
 @pytest.mark.parametrize("closed_after", [0, 1])
@@ -618,8 +578,8 @@ def test_both_ways_of_running_give_the_same(random_model):
         ({"rgb": True}, "rgb=True expects shape"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused_at_once(random_model, tried, choices, message):
-    windows = tried()
+def test_settings_that_do_not_fit_are_refused_at_once(random_model, passes, choices, message):
+    windows = passes()
 
     with pytest.raises(ValueError, match=re.escape(message)):
         run(random_image((5, 7)), random_model(), **choices)
@@ -635,9 +595,9 @@ def test_a_range_worked_out_before_is_taken(random_model):
     assert (result.min(), result.max()) >= (np.float32(0.4), np.float32(0.6))
 
 
-def test_the_automatic_tile_follows_the_free_memory(random_model, tried, monkeypatch):
+def test_the_automatic_tile_follows_the_free_memory(random_model, passes, monkeypatch):
     monkeypatch.setattr(planning, "free_memory", lambda device: 2**16)
-    windows = tried()
+    windows = passes()
 
     run(IMAGE, random_model(), tile="auto")
 

@@ -1,134 +1,173 @@
-import logging
+"""A runner computes what its network does; runners are made once and kept within bounds."""
 
-import numpy as np
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
-from napari_srgan.graph.fold import folded, with_unit_output
-from napari_srgan.inference.images import ValueRange
-from napari_srgan.inference.planes import Units
-from napari_srgan.inference.runner import Runner, inference_network
+from napari_srgan.graph import network as graph
+from napari_srgan.graph.network import inference_network
+from napari_srgan.inference.runner import Runner, RunnerCache, check_channels, runner_for, runners
 
 CPU = torch.device("cpu")
 
 
-UNBOUNDED = Units(ValueRange(0, 1, -np.inf, np.inf), np.dtype(np.float32))
-
-
-def random_window(*channels, h=5, w=7):
-    return np.random.default_rng(0).random((h, w, *channels), np.float32)
-
-
-def overflowing(network):
-    """Return a network of ordinary results whose features do not fit in float16."""
-    with torch.no_grad():
-        network.body.head.weight.mul_(2e5)
-        network.body.head.bias.zero_()
-        network.body.norm.weight.zero_()
-        network.body.norm.bias.zero_()
-        network.tail.last.weight.mul_(5e-6)
-    return network
-
-
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16, torch.float16])
-def test_a_window_becomes_what_the_network_makes_of_it_in_units(random_model, precision):
-    model, window = random_model(), random_window(3)
+@pytest.mark.parametrize("band", [None, 2])
+def test_a_window_becomes_what_the_network_makes_of_it(random_network, precision, band):
+    network, low = random_network(), torch.rand(1, 3, 5, 7)
+    work = Runner(inference_network(network), CPU, precision).begin(5, 7, band)
 
-    high = Runner(inference_network(model, colour=True), CPU, precision)(window, UNBOUNDED)
-
-    with torch.no_grad():
-        low = torch.from_numpy(window).movedim(-1, 0)
-        expected = (model.network(low[None])[0].movedim(0, -1) + 1) / 2
-    assert high.dtype == np.float32
-    assert high.shape == (20, 28, 3)
-    np.testing.assert_allclose(high, expected, atol=1e-5 if precision == torch.float32 else 0.1)
-
-
-def test_a_grey_window_becomes_the_mean_of_the_colours_of_its_replica(random_model):
-    model, window = random_model(), random_window()
-
-    high = Runner(inference_network(model, colour=False), CPU, torch.float32)(window, UNBOUNDED)
+    high = torch.cat([work.feed(low[:, :, a:b]).clone() for a, b in work.steps], 2)
 
     with torch.no_grad():
-        colours = model.network(torch.from_numpy(window).expand(1, 3, -1, -1))[0]
-    np.testing.assert_allclose(high, (colours.mean(0) + 1) / 2, atol=1e-5)
+        expected = (network(low) + 1) / 2
+    assert high.shape == (1, 3, 20, 28)
+    limit = 1e-5 if precision == torch.float32 else 0.1
+    torch.testing.assert_close(high.float(), expected, atol=limit, rtol=0)
 
 
-def test_a_window_is_not_written_to_and_the_network_not_changed(random_model):
-    network = inference_network(random_model(), colour=True)
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    window = random_window(3)
-    copy = window.copy()
+def test_a_window_is_not_written_to_and_the_network_not_changed(random_network):
+    network = inference_network(random_network())
+    before = [layer.weight.clone() for layer in network.layers if hasattr(layer, "weight")]
+    window = torch.rand(1, 3, 5, 7)
+    copy = window.clone()
 
-    Runner(network, CPU, torch.bfloat16)(window, UNBOUNDED)
+    Runner(network, CPU, torch.bfloat16).run(window)
 
-    assert (window == copy).all()
-    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
-
-
-def test_half_precision_that_overflows_is_computed_again_in_float32(random_network, caplog):
-    network = with_unit_output(folded(overflowing(random_network())))
-    window = random_window(3)
-    exact = Runner(network, CPU, torch.float32)(window, UNBOUNDED)
-
-    with caplog.at_level(logging.INFO):
-        guarded = Runner(network, CPU, torch.float16)(window, UNBOUNDED)
-
-    assert "computed again in float32" in caplog.text
-    assert (guarded == exact).all()
-    assert np.ptp(exact) > 0.01
-
-
-def test_only_the_window_that_overflows_is_computed_again(random_network, caplog):
-    network = with_unit_output(folded(overflowing(random_network())))
-    runner = Runner(network, CPU, torch.float16)
-
-    with caplog.at_level(logging.INFO):
-        runner(np.zeros((5, 7, 3), np.float32), UNBOUNDED)
-        assert "again" not in caplog.text
-        runner(random_window(3), UNBOUNDED)
-        assert "again" in caplog.text
-
-
-def test_what_is_not_finite_in_float32_either_is_an_error(random_network):
-    runner = Runner(folded(random_network()), CPU, torch.float32)
-    window = random_window(3)
-    window[2, 3, 0] = np.inf
-
-    with pytest.raises(FloatingPointError, match=r"not finite.*Check the image's value range"):
-        runner(window, UNBOUNDED)
+    assert torch.equal(window, copy)
+    after = [layer.weight for layer in network.layers if hasattr(layer, "weight")]
+    assert all(map(torch.equal, before, after))
 
 
 def test_nothing_is_placed_on_a_device_before_the_first_window(random_network):
-    Runner(random_network(), torch.device("cuda:99"), torch.float32)
+    Runner(inference_network(random_network()), torch.device("cuda:99"), torch.float32)
+
+
+def test_a_runner_elsewhere_runs_the_same_network(random_network):
+    first, window = (
+        Runner(inference_network(random_network()), CPU, torch.float32),
+        torch.rand(1, 3, 5, 7),
+    )
+    other = first.on(CPU)
+    assert other.network is first.network
+    assert torch.equal(other.run(window), first.run(window))
+    assert first.on(CPU, torch.float16).precision == torch.float16
 
 
 def test_a_grey_model_refuses_colours_and_takes_grey(random_model):
     grey = random_model(channels=1)
-
-    assert inference_network(grey, colour=False).channels == 1
+    runner = runner_for(grey, colour=False, device=CPU, precision=torch.float32)
+    assert runner.network.channels == 1
     with pytest.raises(ValueError, match="model random is for grey images only"):
-        inference_network(grey, colour=True)
+        check_channels(grey, colour=True)
 
 
 @pytest.mark.parametrize("channels", [2, 4, 5])
 @pytest.mark.parametrize("colour", [True, False])
 def test_a_model_of_other_channels_is_refused(random_model, channels, colour):
     with pytest.raises(ValueError, match=f"has {channels} channels; images have 1 or 3"):
-        inference_network(random_model(channels=channels), colour=colour)
+        check_channels(random_model(channels=channels), colour=colour)
 
 
-@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_a_runner_elsewhere_does_the_same_and_reads_no_network(
-    random_network, monkeypatch, precision
-):
-    first, window = Runner(folded(random_network()), CPU, precision), random_window(3)
-    expected = list(first.iter_bands(lambda i, j: window[i:j], UNBOUNDED, 5, 7, 2))
+# Kept
 
-    other = first.elsewhere(CPU)
-    monkeypatch.setattr("napari_srgan.inference.runner.read_layers", None)
-    found = list(other.iter_bands(lambda i, j: window[i:j], UNBOUNDED, 5, 7, 2))
 
-    assert [row for row, _ in found] == [row for row, _ in expected]
-    assert all((a == b).all() for (_, a), (_, b) in zip(found, expected, strict=True))
-    assert (other(window, UNBOUNDED) == first(window, UNBOUNDED)).all()
+@pytest.fixture
+def read(monkeypatch):
+    """Return the list of the generators that have been read."""
+    seen, make = [], graph.inference_network
+
+    def counted(generator, *, grey=False):
+        seen.append((generator, grey))
+        return make(generator, grey=grey)
+
+    monkeypatch.setattr(graph, "inference_network", counted)
+    return seen
+
+
+def get(cache, generator, *, grey=False, device=CPU, precision=torch.float32):
+    return cache.get(generator, grey=grey, device=device, precision=precision)
+
+
+def test_a_generator_is_read_once_for_grey_and_once_for_colour(random_network, read):
+    cache, network = RunnerCache(), random_network()
+
+    first = get(cache, network)
+    assert get(cache, network) is first
+    half = get(cache, network, precision=torch.float16)
+    assert half is not first
+    assert half.network is first.network
+    get(cache, network, grey=True)
+    get(cache, network, grey=True)
+
+    assert [grey for _, grey in read] == [False, True]
+
+
+def test_changed_weights_are_read_anew(random_network, read):
+    cache, network, window = RunnerCache(), random_network(), torch.rand(1, 3, 5, 7)
+    before = get(cache, network).run(window)
+
+    with torch.no_grad():
+        network.tail.last.weight.mul_(0.5)
+
+    assert not torch.equal(get(cache, network).run(window), before)
+    assert len(read) == 2
+    assert len(cache) == 1
+    network.value_range = (0.0, 1.0)
+    get(cache, network)
+    assert len(read) == 3
+
+
+def test_no_more_are_kept_than_allowed_and_the_last_used_stay(random_network, read):
+    cache = RunnerCache(most=2)
+    one, two, three = (random_network(seed) for seed in range(3))
+
+    get(cache, one)
+    get(cache, two)
+    get(cache, one)
+    get(cache, three)
+
+    assert len(cache) == 2
+    get(cache, one)
+    assert len(read) == 3
+    get(cache, two)
+    assert len(read) == 4
+
+
+def test_their_weights_are_bounded_too_but_the_newest_is_kept(random_network):
+    size = inference_network(random_network()).nbytes
+    for room, kept in [(0, 1), (1.5 * size, 1), (2.5 * size, 2)]:
+        cache = RunnerCache(most_bytes=int(room))
+        for seed in range(3):
+            get(cache, random_network(seed))
+        assert len(cache) == kept
+
+
+def test_clearing_releases_them(random_network):
+    cache = RunnerCache()
+    get(cache, random_network())
+    cache.clear()
+    assert len(cache) == 0
+
+
+def test_threads_that_ask_at_once_share_one(random_network, read):
+    cache, network, together = RunnerCache(), random_network(), threading.Barrier(4, timeout=30)
+
+    def ask(_):
+        together.wait()
+        return get(cache, network)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len({id(runner) for runner in pool.map(ask, range(4))}) == 1
+    assert len(read) == 1
+
+
+def test_the_packages_own_cache_can_be_released(random_model):
+    import napari_srgan as ns
+
+    runner_for(random_model(), colour=True, device=CPU, precision=torch.float32)
+    assert len(runners) > 0
+    ns.release_memory()
+    assert len(runners) == 0

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from napari_srgan.graph.fold import folded
-from napari_srgan.graph.program import NotStreamableError, Program
+from napari_srgan.graph.ops import NotStreamableError
+from napari_srgan.graph.stream_plan import StreamPlan
+from napari_srgan.graph.trace import trace
 from napari_srgan.inference.streaming import RowStream, Work
 
 SIDES = st.integers(1, 40)
@@ -35,10 +36,10 @@ def whole(network: nn.Module, image: Tensor) -> Tensor:
 def test_bands_equal_the_whole_image(
     random_network, in_bands, height, width, band, blocks, scale
 ) -> None:
-    network = folded(random_network(blocks=blocks, features=4, scale=scale))
+    network = random_network(blocks=blocks, features=4, scale=scale)
     image = torch.rand(1, 3, height, width)
     wanted = whole(network, image)
-    found = in_bands(Program.of(network), image, band)
+    found = in_bands(StreamPlan.of(trace(network)), image, band)
     assert found.shape == wanted.shape
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
 
@@ -76,7 +77,7 @@ def test_any_network_of_such_layers_streams(in_bands, height, width, band) -> No
     image = torch.randn(1, 2, height, width)
     wanted = whole(network, image)
     torch.testing.assert_close(
-        in_bands(Program.of(network), image, band), wanted, atol=1e-5, rtol=1e-5
+        in_bands(StreamPlan.of(trace(network)), image, band), wanted, atol=1e-5, rtol=1e-5
     )
 
 
@@ -85,16 +86,16 @@ def test_a_program_converts_weights_and_leaves_the_network_as_it_is(in_bands) ->
     network = Odd().eval()
     image = torch.randn(1, 2, 23, 19, dtype=torch.float64)
 
-    found = in_bands(Program.of(network, torch.float64), image, 5)
+    found = in_bands(StreamPlan.of(trace(network), torch.float64), image, 5)
 
     assert {weight.dtype for weight in network.parameters()} == {torch.float32}
     torch.testing.assert_close(found, whole(network.double(), image), atol=1e-9, rtol=1e-9)
 
 
 def test_half_precision_streams_as_it_computes(random_network, in_bands) -> None:
-    network = folded(random_network())
+    network = random_network()
     image = torch.rand(1, 3, 33, 21).half()
-    found = in_bands(Program.of(network, torch.float16), image, 5)
+    found = in_bands(StreamPlan.of(trace(network), torch.float16), image, 5)
     difference = (found - whole(network.half(), image)).abs().max()
     assert difference <= 2**-8
 
@@ -154,14 +155,14 @@ def _memory(value: Any) -> int | None:
 def test_recorded_bands_equal_the_whole_image(
     random_network, in_bands, height, width, band, blocks, scale
 ) -> None:
-    network = folded(random_network(blocks=blocks, features=4, scale=scale))
+    network = random_network(blocks=blocks, features=4, scale=scale)
     image = torch.rand(1, 3, height, width)
-    found = in_bands(Program.of(network), image, band, Tape().record)
+    found = in_bands(StreamPlan.of(trace(network)), image, band, Tape().record)
     torch.testing.assert_close(found, whole(network, image), atol=1e-5, rtol=1e-5)
 
 
 def test_a_band_is_recorded_once_and_then_played(random_network, in_bands) -> None:
-    network, tape = folded(random_network(blocks=2, features=4)), Tape()
+    network, tape = random_network(blocks=2, features=4), Tape()
     recorded: list[Work] = []
     image = torch.rand(1, 3, 200, 9)
 
@@ -169,7 +170,7 @@ def test_a_band_is_recorded_once_and_then_played(random_network, in_bands) -> No
         recorded.append(work)
         return tape.record(work)
 
-    found = in_bands(Program.of(network), image, 4, record)
+    found = in_bands(StreamPlan.of(trace(network)), image, 4, record)
 
     assert len(recorded) == 1
     assert 40 < tape.played < 50  # of 53 steps
@@ -186,22 +187,49 @@ def test_what_a_recording_does_not_suit_is_not_recorded(
     network = nn.Sequential(nn.Conv2d(3, 3, first, padding=first // 2), nn.ReLU())
     image = torch.rand(1, 3, height, 9)
     torch.testing.assert_close(
-        in_bands(Program.of(network), image, 4, record), whole(network, image)
+        in_bands(StreamPlan.of(trace(network)), image, 4, record), whole(network, image)
     )
 
 
 def test_memory_grows_with_width_and_band_and_not_with_height(random_network) -> None:
-    program = Program.of(folded(random_network()))
-    assert program.memory(200, 8) == 2 * program.memory(100, 8)
-    assert program.memory(100, 16) > program.memory(100, 8)
-    half = Program.of(folded(random_network()), torch.float16)
-    assert half.memory(100, 8) * 2 == program.memory(100, 8)
+    plan = StreamPlan.of(trace(random_network()))
+    assert plan.memory(200, 8) == 2 * plan.memory(100, 8)
+    assert plan.memory(100, 16) > plan.memory(100, 8)
+    half = StreamPlan.of(trace(random_network()), torch.float16)
+    assert half.memory(100, 8) * 2 == plan.memory(100, 8)
 
     def held(height: int) -> int:
-        stream = RowStream(program, height, 100, 8)
+        stream = RowStream(plan, height, 100, 8)
         return sum(0 if v._held is None else v._held.numel() for v in stream._values)
 
-    assert 0 < held(10_000) == held(100) < program.memory(100, 8) / 4
+    assert 0 < held(10_000) == held(100) < plan.memory(100, 8) / 4
+
+
+class Interpolating(nn.Module):
+    """Adds interpolations of the image and of a feature to what a shuffle makes."""
+
+    def __init__(self, mode: str, factor: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(2, 2 * factor**2, 3, padding=1)
+        self.shuffle = nn.PixelShuffle(factor)
+        self.upsample = nn.Upsample(scale_factor=factor, mode=mode)
+        self.last = nn.Conv2d(6, 2, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(x)
+        parts = [self.shuffle(y), self.upsample(x), self.upsample(x * 0.5 + 0.1)]
+        result: Tensor = self.last(torch.cat(parts, 1))
+        return result
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+@given(height=SIDES, width=SIDES, band=st.integers(1, 50), factor=st.integers(2, 4))
+@settings(max_examples=20)
+def test_interpolations_stream(in_bands, mode, height, width, band, factor) -> None:
+    torch.manual_seed(0)
+    network, image = Interpolating(mode, factor).eval(), torch.randn(1, 2, height, width)
+    found = in_bands(StreamPlan.of(trace(network)), image, band)
+    torch.testing.assert_close(found, whole(network, image), atol=1e-5, rtol=1e-5)
 
 
 def test_images_of_different_sizes_cannot_be_added() -> None:
@@ -216,9 +244,9 @@ def test_images_of_different_sizes_cannot_be_added() -> None:
             return result
 
     with pytest.raises(NotStreamableError, match="of different sizes together"):
-        Program.of(Mixed())
+        StreamPlan.of(trace(Mixed()))
 
 
 def test_a_network_without_a_convolution_of_its_input_is_refused() -> None:
     with pytest.raises(NotStreamableError, match="no convolution of its input"):
-        Program.of(nn.Sequential(nn.ReLU()))
+        StreamPlan.of(trace(nn.Sequential(nn.ReLU())))

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from napari_srgan.inference.images import ValueRange, dtype_range, layout_of, value_range
-from napari_srgan.inference.planes import Units, as_tensor
+from napari_srgan.inference.planes import Units
+from napari_srgan.inference.transfers import as_tensor
 
 DTYPES = [
     *("bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", ">u2", ">i4"),

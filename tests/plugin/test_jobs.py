@@ -8,7 +8,7 @@ import pytest
 import torch
 from dask import delayed
 
-from napari_srgan.inference import devices, engine
+from napari_srgan.inference import devices
 from napari_srgan.inference import run as inference
 from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings
@@ -168,8 +168,8 @@ def test_what_cannot_be_upscaled_is_a_reason_not_an_exception(tiny, pixels, chos
     ],
     ids=["runtime", "silent", "device memory", "memory"],
 )
-def test_an_error_in_a_tile_is_a_reason_not_an_exception(tiny, monkeypatch, error, reason):
-    monkeypatch.setattr(inference.Runner, "__call__", raising(error))
+def test_an_error_in_a_tile_is_a_reason_not_an_exception(tiny, passes, error, reason):
+    passes(lambda window, count: True, error)
     failed = run(IMAGE, choices(tiny))
 
     assert isinstance(failed, Failed)
@@ -211,9 +211,8 @@ def test_provenance_tells_all_choices(own_model):
     assert made_by["notes"] == []
 
 
-def test_provenance_keeps_what_was_noted_on_the_way(tiny, monkeypatch):
-    try_tile, failures = engine._try_tile, iter([None])
-    monkeypatch.setattr(engine, "_try_tile", lambda *args: next(failures, "go") and try_tile(*args))
+def test_provenance_keeps_what_was_noted_on_the_way(tiny, passes):
+    passes(lambda window, count: count == 1)
     done = run(IMAGE[0], choices(tiny))
 
     assert isinstance(done, Done)

@@ -200,7 +200,7 @@ def test_every_missing_extra_and_misshapen_tensor_is_named(load, state):
     changed["body.extra"] = torch.zeros(1)
     changed["body.trunk.bias"] = torch.zeros(9)
 
-    with pytest.raises(CheckpointError, match="does not fit an SRResNet") as caught:
+    with pytest.raises(CheckpointError, match="does not fit SRResNet") as caught:
         load(changed)
 
     assert "missing body.act.weight, tail.last.bias;" in str(caught.value)
@@ -216,7 +216,7 @@ def test_a_long_list_of_faults_is_cut(load, state):
 @pytest.mark.parametrize(
     ("key", "tensor", "message"),
     [
-        ("body.head.weight", torch.zeros(8, 3), "no 4-D tensor body.head.weight"),
+        ("body.head.weight", torch.zeros(8, 3), "no generator of this package"),
         ("body.head.weight", torch.zeros(0, 3, 9, 9), "1 or more; got 2, 0 and 3"),
         ("tail.upsample.0.conv.weight", torch.tensor(1.0), "scale must be one of"),
         ("tail.upsample.0.conv.weight", torch.zeros(40, 8, 3, 3), "misshapen"),
@@ -285,7 +285,7 @@ def test_an_absurd_block_number_is_refused_at_once(load, state):
         (None, "holds NoneType, not"),
         (torch.zeros(3), "holds Tensor, not"),
         ({"step": 3, "lr": 0.1}, "more than tensors: step, lr"),
-        ({1: torch.zeros(2)}, "not an SRResNet of this package.*Its tensors are 1"),
+        ({1: torch.zeros(2)}, "no generator of this package.*Its tensors are 1"),
         ({"conv.weight": torch.zeros(2)}, "Its tensors are conv.weight"),
     ],
 )

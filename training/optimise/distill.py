@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from napari_srgan.graph.fold import folded
-from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.graph.network import inference_network
+from napari_srgan.models.generator import Generator
 from napari_srgan.training.data.crops import ORIENTATIONS
 
 
@@ -25,7 +25,7 @@ class Teacher:
 
     Parameters
     ----------
-    network : SRResNet
+    network : Generator
         The teacher; not changed.
     share : float
         Of its answer in what is learned, above 0 up to 1; the rest is the original's.
@@ -33,9 +33,8 @@ class Teacher:
         Where to compute.
     """
 
-    def __init__(self, network: SRResNet, share: float, device: torch.device) -> None:
-        self._network = folded(network).requires_grad_(False).to(device)
-        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def __init__(self, network: Generator, share: float, device: torch.device) -> None:
+        self._upscale = inference_network(network).placed(device, torch.float32)
         self._share = share
 
     @torch.no_grad()
@@ -46,7 +45,8 @@ class Teacher:
         """
         way = int(torch.randint(1, ORIENTATIONS, ()))  # 0 leaves images as they are
         seen = turned(low, way).contiguous(memory_format=torch.channels_last)
-        return torch.lerp(high, turned_back(self._network(seen), way), self._share)
+        answer = 2 * self._upscale(seen) - 1
+        return torch.lerp(high, turned_back(answer, way), self._share)
 
 
 def turned(images: Tensor, way: int) -> Tensor:

@@ -12,6 +12,7 @@ from threading import Event
 import torch
 
 from napari_srgan.inference.devices import choose_device
+from napari_srgan.models.generator import Generator as Upscaler
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.store.checkpoint import load_checkpoint
 from napari_srgan.training.config import Recipe
@@ -325,11 +326,11 @@ class _Work:
                     yield Note(text)
 
 
-def _same_sizes(network: SRResNet, recipe: Recipe) -> SRResNet:
+def _same_sizes(network: Upscaler, recipe: Recipe) -> SRResNet:
     """Return a generator, having made sure that it is the recipe's, norms included."""
     wanted = {**dataclasses.asdict(recipe.network), "batch_norm": True}
-    found = {name: getattr(network, name) for name in wanted}
-    if found != wanted:
+    found = network.sizes()
+    if found != wanted or not isinstance(network, SRResNet):
         raise ValueError(
             f"The weights to start from are of a network of {found}; the recipe has {wanted}."
         )

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from napari_srgan.inference.verify import verify
+from napari_srgan.models.generator import Generator
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.store.checkpoint import load_checkpoint, rounded_to_half, save_checkpoint
 from napari_srgan.store.self_test import make_self_test
@@ -123,7 +124,7 @@ def _shape(state: Mapping[str, torch.Tensor], key: str) -> torch.Size | None:
 
 
 def _write(
-    target: Path, network: SRResNet, metadata: Mapping[str, str], half: bool
+    target: Path, network: Generator, metadata: Mapping[str, str], half: bool
 ) -> dict[str, Any]:
     """Write a model file with its self-test, run that, and return the registry's entry."""
     if half:

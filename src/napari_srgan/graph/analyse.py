@@ -1,22 +1,109 @@
-"""What a network computes: its multiply-adds, which do not depend on a machine."""
+"""What a network needs, read off its layers: receptive radius, multiply-adds, memory."""
 
 from __future__ import annotations
 
-from torch import nn
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from napari_srgan.graph.ops import (
+    Concat,
+    Convolution,
+    Interpolate,
+    Layer,
+    Layers,
+    NotStreamableError,
+    PixelShuffle,
+    input_channels,
+    last_uses,
+    sources_of,
+)
 
 
-def multiply_adds(network: nn.Module) -> int:
-    """Return the multiply-adds of a network's convolutions for each pixel of its input.
+@dataclass(frozen=True)
+class Extent:
+    """Size of one value and how far its pixels see.
 
-    The layers are taken in the order they are registered, with stride 1 and at the size that the
-    pixel shuffles before them make: the network as the paper draws it. A convolution that is
-    computed before the shuffle it comes after has other counts and the same result. Norms,
-    activations and sums are left out: in the paper's network, a few thousandths of the whole.
+    Attributes
+    ----------
+    scale : int
+        Pixels to a pixel of the input, along one axis.
+    channels : int
+        Of a pixel.
+    radius : fractions.Fraction
+        How far a pixel sees into the input, to each side, in pixels of the input.
     """
-    count, scale = 0, 1
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d):
-            count += scale**2 * layer.weight.numel()
-        elif isinstance(layer, nn.PixelShuffle):
-            scale *= layer.upscale_factor
-    return count
+
+    scale: int
+    channels: int
+    radius: Fraction = Fraction(0)
+
+    @property
+    def numbers(self) -> int:
+        """Numbers to a pixel of the input."""
+        return self.channels * self.scale**2
+
+
+def extents(layers: Layers) -> tuple[Extent, ...]:
+    """Return the extent of the input and of every layer's value.
+
+    Raises
+    ------
+    NotStreamableError
+        If values of different sizes are put together, or no convolution takes the input.
+    """
+    found = [Extent(1, input_channels(layers))]
+    for layer in layers:
+        found.append(_extent(layer, [found[source] for source in sources_of(layer)]))
+    return tuple(found)
+
+
+def _extent(layer: Layer, sources: list[Extent]) -> Extent:
+    first, *others = sources
+    if any(source.scale != first.scale for source in others):
+        raise NotStreamableError("The network puts images of different sizes together.")
+    radius = max(source.radius for source in sources)
+    if isinstance(layer, Convolution):
+        seen = radius + Fraction(max(layer.reach), first.scale)
+        return Extent(first.scale, int(layer.weight.shape[0]), seen)
+    if isinstance(layer, PixelShuffle):
+        factor = layer.factor
+        return Extent(factor * first.scale, first.channels // factor**2, radius)
+    if isinstance(layer, Interpolate):
+        seen = radius + Fraction(layer.reach, first.scale)
+        return Extent(layer.factor * first.scale, first.channels, seen)
+    if isinstance(layer, Concat):
+        return Extent(first.scale, sum(source.channels for source in sources), radius)
+    return Extent(first.scale, first.channels, radius)
+
+
+def receptive_radius(layers: Layers) -> int:
+    """Return how many input pixels a result depends on, to each side, rounded up."""
+    return math.ceil(extents(layers)[-1].radius)
+
+
+def multiply_adds(layers: Layers) -> int:
+    """Return the multiply-adds of the convolutions for each pixel of the input.
+
+    Norms, activations and sums are left out: in the paper's network, a few thousandths of it all.
+    """
+    return sum(
+        extent.scale**2 * layer.weight.numel()
+        for layer, extent in zip(layers, extents(layers)[1:], strict=True)
+        if isinstance(layer, Convolution)
+    )
+
+
+def numbers_at_once(layers: Layers) -> int:
+    """Return the most numbers that are held at a time, for each pixel of the input.
+
+    Held are all values that are still needed, the one computed, and a copy of what it is computed
+    from, which libraries make.
+    """
+    sizes, last = [extent.numbers for extent in extents(layers)], last_uses(layers)
+    most = 0
+    for place, layer in enumerate(layers):
+        held = sum(size for value, size in enumerate(sizes[: place + 1]) if last[value] >= place)
+        copied = max(sizes[source] for source in sources_of(layer))
+        most = max(most, held + sizes[place + 1] + copied)
+    return most

@@ -15,20 +15,25 @@ import torch
 from torch import Tensor
 
 from napari_srgan.graph.ops import (
+    Add,
     Cast,
+    Concat,
     Convolution,
-    Enlarge,
-    Join,
+    Interpolate,
     Layer,
-    Shuffle,
-    Sum,
+    Layers,
+    PixelShuffle,
+    Pointwise,
+    input_channels,
+    moved,
+    sources_of,
     with_sources,
 )
 
 _HALF = torch.bfloat16
 
 
-def in_bfloat16(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+def in_bfloat16(layers: Layers) -> Layers:
     """Return layers that compute the same, in bfloat16 wherever that does not show.
 
     Float32 remain: convolutions of the image itself, sums along skip connections, the convolution
@@ -42,16 +47,21 @@ def in_bfloat16(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
 class _Writer:
     """Writes the new list; knows where the values of the old one are, in full and in half."""
 
-    def __init__(self, layers: tuple[Layer, ...]) -> None:
+    def __init__(self, layers: Layers) -> None:
         self._old = layers
         self._new: list[Layer] = []
         self._full: dict[int, int] = {0: 0}
         self._half: dict[int, int] = {}
-        sums = [place for place, layer in enumerate(layers, 1) if isinstance(layer, Sum)]
+        sums = [place for place, layer in enumerate(layers, 1) if isinstance(layer, Add)]
         self._last_sum = max(sums, default=-1)
         self._last = max(p for p, layer in enumerate(layers, 1) if isinstance(layer, Convolution))
+        self._image = {0}  # values that are the image, perhaps shifted by a mean
+        for place, layer in enumerate(layers, 1):
+            shifted = isinstance(layer, Pointwise) or _makes_colours(layer)
+            if shifted and sources_of(layer)[0] in self._image:
+                self._image.add(place)
 
-    def write(self) -> tuple[Layer, ...]:
+    def write(self) -> Layers:
         factor = self._sub_pixels()
         for place, layer in enumerate(self._old, 1):
             if place == self._last and isinstance(layer, Convolution) and factor is not None:
@@ -64,16 +74,18 @@ class _Writer:
         if isinstance(layer, Convolution):
             self._convolution(place, layer)
             return
-        if isinstance(layer, (Sum, Join)):
-            full = isinstance(layer, Sum)
+        if isinstance(layer, (Add, Concat)):
+            full = isinstance(layer, Add)
         else:
             full = layer.source not in self._half
+        if not full and isinstance(layer, Pointwise):
+            layer = moved(layer, _HALF)
         self._add(place, with_sources(layer, partial(self._at, full=full)), full=full)
 
     def _convolution(self, place: int, layer: Convolution) -> None:
-        if layer.source in (0, self._last_sum):
+        if layer.source in self._image or layer.source == self._last_sum:
             self._add(place, replace(layer, source=self._at(layer.source, full=True)), full=True)
-            if layer.source:  # rounded at once: what follows would take twice the memory
+            if layer.source == self._last_sum:  # rounded at once: half the memory for what follows
                 self._at(place, full=False)
                 del self._full[place]
             return
@@ -92,25 +104,21 @@ class _Writer:
             return None
         if not after:
             factor = 1
-        elif len(after) == 1 and isinstance(after[0], Shuffle):
+        elif len(after) == 1 and isinstance(after[0], PixelShuffle):
             factor = after[0].factor
         else:
             return None
-        return factor if last.weight.shape[0] == self._image_channels() * factor**2 else None
-
-    def _image_channels(self) -> int:
-        first = next(x for x in self._old if isinstance(x, Convolution) and x.source == 0)
-        return int(first.weight.shape[1] * first.groups)
+        return factor if last.weight.shape[0] == input_channels(self._old) * factor**2 else None
 
     def _difference(self, place: int, layer: Convolution, factor: int) -> None:
         """Write the last convolution as the difference to the image, and add the image to it."""
         scale = 1
         for before in self._old[: place - 1]:
-            scale *= before.factor if isinstance(before, (Shuffle, Enlarge)) else 1
-        features, channels = self._at(layer.source, full=False), self._image_channels()
+            scale *= before.factor if isinstance(before, (PixelShuffle, Interpolate)) else 1
+        features, channels = self._at(layer.source, full=False), input_channels(self._old)
         image = self._append(Cast(0, _HALF))
-        beside = self._append(Enlarge(image, scale)) if scale > 1 else image
-        joined = self._append(Join((features, beside)))
+        beside = self._append(Interpolate(image, scale)) if scale > 1 else image
+        joined = self._append(Concat((features, beside)))
         weight = rounded_with_its_sum(layer.weight)
         minus = weight.new_zeros(weight.shape[0], channels, *weight.shape[2:])
         for output in range(weight.shape[0]):
@@ -119,11 +127,11 @@ class _Writer:
         bias = None if layer.bias is None else layer.bias.to(_HALF)
         high = self._append(replace(layer, source=joined, weight=kernel, bias=bias))
         if factor > 1:
-            high = self._append(Shuffle(high, factor))
+            high = self._append(PixelShuffle(high, factor))
         low = self._append(Cast(image, torch.float32))
         if scale * factor > 1:
-            low = self._append(Enlarge(low, scale * factor))
-        self._append(Sum((high, low)))
+            low = self._append(Interpolate(low, scale * factor))
+        self._append(Add((high, low)))
 
     def _at(self, old: int, *, full: bool) -> int:
         """Return where a value is, rounded if it is wanted so; where only that is there, that."""
@@ -139,6 +147,11 @@ class _Writer:
     def _append(self, layer: Layer) -> int:
         self._new.append(layer)
         return len(self._new)
+
+
+def _makes_colours(layer: Layer) -> bool:
+    """Return whether a layer is a 1 × 1 convolution that makes no more than colours."""
+    return isinstance(layer, Convolution) and layer.reach == (0, 0) and len(layer.weight) <= 3
 
 
 def rounded_with_its_sum(weight: Tensor) -> Tensor:

@@ -1,82 +1,273 @@
-"""A trained generator rewritten for inference: the same function in fewer operations."""
+"""Rewrites of a list of layers for inference: the same function in fewer operations."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from napari_srgan.models.srresnet import NORM_EPSILON, SRResNet
+from napari_srgan.graph.ops import (
+    Convolution,
+    Layer,
+    Layers,
+    PixelShuffle,
+    Pointwise,
+    sources_of,
+    with_sources,
+)
+from napari_srgan.models.subpixel import kernel_before_shuffle, low_resolution_reach
 
 
-@torch.no_grad()
-def folded(network: SRResNet) -> SRResNet:
-    """Return a float32 copy in evaluation mode, its batch norms folded into the convolutions.
+def fold_affine(layers: Layers) -> Layers:
+    """Return the layers with norms and constants folded into the convolutions before them.
 
-    The copy computes what ``network.eval()`` computes, up to rounding. (§3.2: at test time the
-    norms' statistics are fixed, so that each is an affine map of its convolution's output.)
+    A batch norm with fixed statistics, and a constant multiplied or added, are affine maps of their
+    convolution's output (Ledig et al., §3.2: at test time the statistics are fixed). They are
+    folded in float64 and rounded once.
     """
-    state = {key: value.detach().cpu().double() for key, value in network.state_dict().items()}
-    if network.batch_norm:
-        pairs = [(f"body.blocks.{i}.conv{j}", f"body.blocks.{i}.norm{j}")
-                 for i in range(network.blocks) for j in (1, 2)]  # fmt: skip
-        for conv, norm in [*pairs, ("body.trunk", "body.norm")]:
-            _fold_pair(state, conv, norm)
-    return _without_norms(network, network.channels, state)
+    new: list[Layer] = []
+    at = [0]  # where the values of the old list are in the new one
+    users = _users(layers)
+    exact: dict[int, Convolution] = {}  # new places of convolutions folded so far, in float64
+    for old in layers:
+        layer = with_sources(old, at.__getitem__)
+        before = new[layer.source - 1] if isinstance(layer, Pointwise) and layer.source else None
+        if (
+            isinstance(layer, Pointwise)
+            and isinstance(before, Convolution)
+            and users[sources_of(old)[0]] == 1
+            and layer.function in _FOLDED_BY
+        ):
+            double = exact.get(layer.source) or _in_float64(before)
+            exact[layer.source] = _FOLDED_BY[layer.function](double, layer)
+            at.append(layer.source)
+            continue
+        new.append(layer)
+        at.append(len(new))
+    for place, conv in exact.items():
+        new[place - 1] = _as(conv, torch.float32)
+    return tuple(new)
 
 
-def _without_norms(like: SRResNet, channels: int, state: dict[str, Tensor]) -> SRResNet:
-    """Return a float32 network of these tensors, in the sizes of another one."""
-    # Made without values of its own, it takes no random numbers from the user's generator.
-    with torch.device("meta"):
-        network = SRResNet(
-            blocks=like.blocks,
-            features=like.features,
-            channels=channels,
-            scale=like.scale,
-            batch_norm=False,
-        )
-    network.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
-    network.output_range = like.output_range
-    return network.eval().requires_grad_(False)
+def _users(layers: Layers) -> list[int]:
+    """Return how many layers take each value; the output has one more."""
+    users = [0] * (len(layers) + 1)
+    for layer in layers:
+        for source in sources_of(layer):
+            users[source] += 1
+    users[-1] += 1
+    return users
 
 
-def _fold_pair(state: dict[str, Tensor], conv: str, norm: str) -> None:
-    """Replace a convolution and its norm in ``state`` by the one convolution that equals both."""
-    state[f"{conv}.weight"], state[f"{conv}.bias"] = fuse_conv_bn_weights(
-        state[f"{conv}.weight"],
-        state[f"{conv}.bias"],
-        state.pop(f"{norm}.running_mean"),
-        state.pop(f"{norm}.running_var"),
-        NORM_EPSILON,
-        state.pop(f"{norm}.weight"),
-        state.pop(f"{norm}.bias"),
+def _as(conv: Convolution, dtype: torch.dtype) -> Convolution:
+    bias = None if conv.bias is None else conv.bias.to(dtype)
+    return replace(conv, weight=conv.weight.to(dtype), bias=bias)
+
+
+def _in_float64(conv: Convolution) -> Convolution:
+    return _as(conv, torch.float64)
+
+
+def _fold_batch_norm(conv: Convolution, norm: Pointwise) -> Convolution:
+    mean, var = (norm.options[name].double() for name in ("running_mean", "running_var"))
+    scale, shift = (
+        None if norm.options[name] is None else norm.options[name].double()
+        for name in ("weight", "bias")
     )
-    del state[f"{norm}.num_batches_tracked"]
+    weight, bias = fuse_conv_bn_weights(
+        conv.weight, conv.bias, mean, var, norm.options["eps"], scale, shift
+    )
+    return replace(conv, weight=weight.detach(), bias=bias.detach())
 
 
-@torch.no_grad()
-def single_channel(network: SRResNet) -> SRResNet:
-    """Return the folded network for grey images: one channel in, one channel out.
+def _of_channels(conv: Convolution, value: float | Tensor) -> Tensor:
+    """Return a constant for each of a convolution's outputs."""
+    constant = torch.as_tensor(value, dtype=torch.float64).detach().flatten()
+    return constant.expand(conv.weight.shape[0])
 
-    It equals replicating the grey plane to every channel and averaging the channels that come out:
-    the first convolution's weights are summed over their inputs, the last one's averaged over its
-    outputs.
+
+def _bias(conv: Convolution) -> Tensor:
+    return conv.weight.new_zeros(conv.weight.shape[0]) if conv.bias is None else conv.bias
+
+
+def _scaled(conv: Convolution, factor: Tensor) -> Convolution:
+    bias = None if conv.bias is None else conv.bias * factor
+    return replace(conv, weight=conv.weight * factor.view(-1, 1, 1, 1), bias=bias)
+
+
+def _fold_mul(conv: Convolution, layer: Pointwise) -> Convolution:
+    return _scaled(conv, _of_channels(conv, layer.options["other"]))
+
+
+def _fold_div(conv: Convolution, layer: Pointwise) -> Convolution:
+    return _scaled(conv, 1 / _of_channels(conv, layer.options["other"]))
+
+
+def _fold_add(conv: Convolution, layer: Pointwise) -> Convolution:
+    return replace(conv, bias=_bias(conv) + _of_channels(conv, layer.options["other"]))
+
+
+def _fold_sub(conv: Convolution, layer: Pointwise) -> Convolution:
+    return replace(conv, bias=_bias(conv) - _of_channels(conv, layer.options["other"]))
+
+
+_FOLDED_BY: Mapping[Callable[..., Tensor], Callable[[Convolution, Pointwise], Convolution]] = {
+    F.batch_norm: _fold_batch_norm,
+    torch.mul: _fold_mul,
+    torch.div: _fold_div,
+    torch.add: _fold_add,
+    torch.sub: _fold_sub,
+}
+
+
+def for_grey(layers: Layers, channels: int) -> Layers:
+    """Return the layers for grey images: one channel in, one channel out.
+
+    It equals replicating the grey plane to every channel and averaging the channels that come out.
+    Where convolutions begin and end the network, the first one's weights are summed over their
+    inputs and the last one's averaged over its outputs; elsewhere a 1 × 1 convolution does it.
     """
-    state = folded(network).state_dict()
-    state["body.head.weight"] = state["body.head.weight"].sum(1, keepdim=True)
-    for key in ("tail.last.weight", "tail.last.bias"):
-        state[key] = state[key].mean(0, keepdim=True)
-    return _without_norms(network, 1, state)
+    return _with_grey_output(_with_grey_input(layers, channels), channels)
 
 
-@torch.no_grad()
-def with_unit_output(network: SRResNet) -> SRResNet:
-    """Change a folded network, in place, to give [0, 1] instead of its ``output_range``."""
-    low, high = network.output_range
-    last = network.tail.last
-    last.weight.div_(high - low)
-    if last.bias is not None:
-        last.bias.sub_(low).div_(high - low)
-    network.output_range = (0.0, 1.0)
-    return network
+def _with_grey_input(layers: Layers, channels: int) -> Layers:
+    direct = [
+        isinstance(layer, Convolution) and layer.groups == 1
+        for layer in layers
+        if 0 in sources_of(layer)
+    ]
+    if all(direct):
+        return tuple(
+            replace(layer, weight=layer.weight.sum(1, keepdim=True))
+            if isinstance(layer, Convolution) and layer.source == 0
+            else layer
+            for layer in layers
+        )
+    replicate = Convolution(0, torch.ones(channels, 1, 1, 1), None, (0, 0))
+    return (replicate, *(with_sources(layer, lambda source: source + 1) for layer in layers))
+
+
+def _with_grey_output(layers: Layers, channels: int) -> Layers:
+    def average(conv: Convolution, sub_pixels: int) -> Convolution:
+        weight = conv.weight.reshape(channels, sub_pixels, *conv.weight.shape[1:]).mean(0)
+        bias = None if conv.bias is None else conv.bias.reshape(channels, sub_pixels).mean(0)
+        return replace(conv, weight=weight, bias=bias)
+
+    if (changed := _change_last(layers, average)) is not None:
+        return changed
+    weight = torch.full((1, channels, 1, 1), 1 / channels)
+    return (*layers, Convolution(len(layers), weight, None, (0, 0)))
+
+
+def to_unit_range(layers: Layers, value_range: tuple[float, float]) -> Layers:
+    """Return the layers with an output that is 0 for black and 1 for white.
+
+    Parameters
+    ----------
+    layers : tuple of Layer
+        As traced or folded.
+    value_range : tuple of float
+        What their output is for black and for white.
+    """
+    black, white = value_range
+    if (black, white) == (0.0, 1.0):
+        return layers
+
+    def to_unit(conv: Convolution, _sub_pixels: int) -> Convolution:
+        bias = (_bias(conv) - black) / (white - black)
+        return replace(conv, weight=conv.weight / (white - black), bias=bias)
+
+    if (changed := _change_last(layers, to_unit)) is not None:
+        return changed
+    shifted = Pointwise(len(layers), torch.sub, {"other": black})
+    scaled = Pointwise(len(layers) + 1, torch.div, {"other": white - black})
+    return (*layers, shifted, scaled)
+
+
+def _change_last(
+    layers: Layers, change: Callable[[Convolution, int], Convolution]
+) -> Layers | None:
+    """Return the layers with the convolution changed that makes the output, or its sub-pixels.
+
+    ``change`` is given the convolution and its outputs to a channel. None where the output is made
+    otherwise, or from a value that has other uses.
+    """
+    last, sub_pixels = layers[-1], 1
+    place = len(layers) - 1
+    if isinstance(last, PixelShuffle) and last.source:
+        sub_pixels, place = last.factor**2, last.source - 1
+        last = layers[place]
+    if not isinstance(last, Convolution) or last.groups != 1 or _users(layers)[place + 1] != 1:
+        return None
+    return (*layers[:place], change(last, sub_pixels), *layers[place + 1 :])
+
+
+def convolve_before_shuffle(layers: Layers) -> Layers:
+    """Return the layers with convolutions of few outputs done before the pixel shuffle they follow.
+
+    The last layer of a generator makes 3 maps at the full resolution, which leaves most of a vector
+    or matrix unit idle, from many that are shuffled for it. Before the shuffle, the same sums make
+    3 · f² at the low resolution, and only these are shuffled: :mod:`napari_srgan.models.subpixel`.
+    An activation in between is the same on either side.
+    """
+    users = _users(layers)
+    delayed = {
+        place: shuffle
+        for place in range(len(layers))
+        if (shuffle := _shuffle_before(layers, place, users)) is not None
+    }
+    new: list[Layer] = []
+    at = [0]
+    for place, old in enumerate(layers):
+        layer = with_sources(old, at.__getitem__)
+        if place in delayed.values():
+            at.append(at[sources_of(old)[0]])
+            continue
+        before = layers[delayed[place]] if place in delayed else None
+        if isinstance(layer, Convolution) and isinstance(before, PixelShuffle):
+            new.append(_before_shuffle(layer, before.factor))
+            layer = PixelShuffle(len(new), before.factor)
+        new.append(layer)
+        at.append(len(new))
+    return tuple(new)
+
+
+_FEW = 4  # outputs; with more of them the vector units are busy enough
+
+
+def _shuffle_before(layers: Layers, place: int, users: list[int]) -> int | None:
+    """Return the place of the pixel shuffle that a convolution can be done before, if any."""
+    conv = layers[place]
+    if not isinstance(conv, Convolution) or not _gains(conv):
+        return None
+    value = conv.source
+    while value and users[value] == 1:
+        layer = layers[value - 1]
+        if isinstance(layer, PixelShuffle):
+            return value - 1
+        if not isinstance(layer, Pointwise) or not _is_of_any_channel(layer):
+            return None
+        value = layer.source
+    return None
+
+
+def _gains(conv: Convolution) -> bool:
+    outputs, _, height, width = conv.weight.shape
+    return outputs <= _FEW and conv.groups == 1 and conv.dilation == (1, 1) and height == width
+
+
+def _is_of_any_channel(layer: Pointwise) -> bool:
+    """Return whether a function is the same for all channels."""
+    tensors = [value for value in layer.options.values() if isinstance(value, Tensor)]
+    return all(tensor.numel() == 1 for tensor in tensors)
+
+
+def _before_shuffle(conv: Convolution, factor: int) -> Convolution:
+    reach = low_resolution_reach(conv.weight.shape[-1], factor)
+    bias = None if conv.bias is None else conv.bias.repeat_interleave(factor**2)
+    weight = kernel_before_shuffle(conv.weight, factor)
+    return Convolution(conv.source, weight, bias, (reach, reach))

@@ -1,27 +1,33 @@
-"""The layers that a generator is made of, in order: what row streaming can run."""
+"""Operations of a generator as data: a list in the order they are computed, each naming its inputs.
+
+Value 0 is the network's input and value ``i`` the result of layer ``i - 1``; the last layer's value
+is the output. All values are ``(n, c, h, w)``.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
 class NotStreamableError(ValueError):
-    """A network has a layer that needs more than a few rows; the message names it."""
+    """A network has an operation that needs more than a few rows; the message names it."""
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution with stride 1, zero-padded to keep its size.
+    """Convolution with stride 1, zero-padded to keep its size.
 
     Attributes
     ----------
     source : int
-        Which value it takes: 0 is the network's input, ``i`` the result of layer ``i - 1``.
+        The value it takes.
     weight, bias : Tensor
         ``(outputs, inputs / groups, kh, kw)``, ``(outputs,)``.
     reach : tuple of int
@@ -42,12 +48,12 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Pointwise:
-    """A function of each value, or of the channels at each pixel: an activation, a norm.
+    """Function of each pixel alone: an activation, a norm, a constant added or multiplied.
 
     Attributes
     ----------
     source : int
-        Which value it takes.
+        The value it takes.
     function : callable
         What is computed: ``function(value, **options)``.
     options : dict of str to object
@@ -63,14 +69,14 @@ class Pointwise:
 
 
 @dataclass(frozen=True)
-class Sum:
-    """Two values added: a skip connection."""
+class Add:
+    """Sum of two values: a skip connection."""
 
     sources: tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Shuffle:
+class PixelShuffle:
     """Channels to pixels: ``(f² · c, h, w)`` to ``(c, f · h, f · w)``."""
 
     source: int
@@ -78,18 +84,27 @@ class Shuffle:
 
 
 @dataclass(frozen=True)
-class Enlarge:
-    """Every pixel repeated: ``(c, h, w)`` to ``(c, f · h, f · w)``."""
+class Interpolate:
+    """Enlargement by an interpolation: ``(c, h, w)`` to ``(c, f · h, f · w)``.
+
+    Pixels are areas (``align_corners=False``); beyond the image its border is repeated.
+    """
 
     source: int
     factor: int
+    mode: Literal["nearest", "bilinear", "bicubic"] = "nearest"
+
+    @property
+    def reach(self) -> int:
+        """Rows and columns of the input that an output sees beside its own."""
+        return {"nearest": 0, "bilinear": 1, "bicubic": 2}[self.mode]
 
 
 @dataclass(frozen=True)
-class Join:
-    """Two values side by side: their channels, in this order."""
+class Concat:
+    """Values side by side: their channels, in this order."""
 
-    sources: tuple[int, int]
+    sources: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -100,20 +115,33 @@ class Cast:
     dtype: torch.dtype
 
 
-Layer: TypeAlias = Convolution | Pointwise | Sum | Shuffle | Enlarge | Join | Cast
+Layer: TypeAlias = Convolution | Pointwise | Add | PixelShuffle | Interpolate | Concat | Cast
+Layers: TypeAlias = tuple[Layer, ...]
 
 
 def sources_of(layer: Layer) -> tuple[int, ...]:
     """Return the values that a layer takes."""
-    return layer.sources if isinstance(layer, (Sum, Join)) else (layer.source,)
+    return layer.sources if isinstance(layer, (Add, Concat)) else (layer.source,)
 
 
 def with_sources(layer: Layer, at: Callable[[int], int]) -> Layer:
     """Return a layer that takes value ``at(i)`` where it took value ``i``."""
-    if isinstance(layer, (Sum, Join)):
+    if isinstance(layer, Add):
         first, second = layer.sources
         return replace(layer, sources=(at(first), at(second)))
+    if isinstance(layer, Concat):
+        return replace(layer, sources=tuple(map(at, layer.sources)))
     return replace(layer, source=at(layer.source))
+
+
+def last_uses(layers: Layers) -> list[int]:
+    """Return for every value the place of the last layer that takes it; the output's is the end."""
+    last = [-1] * (len(layers) + 1)
+    for place, layer in enumerate(layers):
+        for source in sources_of(layer):
+            last[source] = place
+    last[-1] = len(layers)
+    return last
 
 
 def moved(layer: Layer, to: torch.device | torch.dtype) -> Layer:
@@ -129,3 +157,73 @@ def moved(layer: Layer, to: torch.device | torch.dtype) -> Layer:
         }
         return replace(layer, options=options)
     return layer
+
+
+def interpolated(x: Tensor, factor: int, mode: str) -> Tensor:
+    """Return ``x`` enlarged as :class:`Interpolate` says."""
+    if mode == "nearest":
+        return x.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+    return F.interpolate(x, scale_factor=float(factor), mode=mode, align_corners=False)
+
+
+def compute(layer: Layer, inputs: list[Tensor]) -> Tensor:
+    """Return a layer's value for whole inputs, as many as it has sources."""
+    first, *others = inputs
+    if isinstance(layer, Convolution):
+        return F.conv2d(
+            first,
+            layer.weight,
+            layer.bias,
+            padding=layer.reach,
+            dilation=layer.dilation,
+            groups=layer.groups,
+        )
+    if isinstance(layer, Add):
+        return torch.add(first, *others)
+    if isinstance(layer, PixelShuffle):
+        return F.pixel_shuffle(first, layer.factor)
+    if isinstance(layer, Interpolate):
+        return interpolated(first, layer.factor, layer.mode)
+    if isinstance(layer, Concat):
+        return torch.cat([part.to(first.dtype) for part in inputs], 1)
+    if isinstance(layer, Cast):
+        return first.to(layer.dtype)
+    return layer.function(first, **layer.options)
+
+
+def run_layers(layers: Layers, x: Tensor) -> Tensor:
+    """Return what the layers make of an image ``(n, c, h, w)``; values go at their last use."""
+    last = last_uses(layers)
+    values: dict[int, Tensor] = {0: x}
+    for place, layer in enumerate(layers):
+        values[place + 1] = compute(layer, [values[source] for source in sources_of(layer)])
+        for source in set(sources_of(layer)):
+            if last[source] == place:
+                del values[source]
+    return values[len(layers)]
+
+
+def input_channels(layers: Layers) -> int:
+    """Return the channels of the input.
+
+    Raises
+    ------
+    NotStreamableError
+        If no convolution takes it, or something that keeps its channels for one.
+    """
+    images = {0}
+    for place, layer in enumerate(layers, 1):
+        if isinstance(layer, Convolution) and layer.source in images:
+            return int(layer.weight.shape[1]) * layer.groups
+        if isinstance(layer, (Pointwise, Cast, Interpolate)) and layer.source in images:
+            images.add(place)
+    raise NotStreamableError("The network has no convolution of its input.")
+
+
+def scale_of(layers: Layers) -> int:
+    """Return the factor between the sizes of the input and of the output."""
+    scales = [1]
+    for layer in layers:
+        factor = layer.factor if isinstance(layer, (PixelShuffle, Interpolate)) else 1
+        scales.append(scales[sources_of(layer)[0]] * factor)
+    return math.prod(scales[-1:])

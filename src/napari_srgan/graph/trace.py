@@ -1,4 +1,4 @@
-"""A generator's layers, read off its ``forward`` as it runs on a stand-in for an image."""
+"""Trace a network to a list of layers: run its ``forward`` once on a stand-in for an image."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_srgan.graph.ops import (
+    Add,
+    Concat,
     Convolution,
-    Enlarge,
-    Join,
+    Interpolate,
     Layer,
+    Layers,
     NotStreamableError,
+    PixelShuffle,
     Pointwise,
-    Shuffle,
-    Sum,
 )
+from napari_srgan.models.subpixel import convolve_before_shuffle
 
 
-def read_layers(network: nn.Module) -> tuple[Layer, ...]:
+def trace(network: nn.Module) -> Layers:
     """Return the layers of a network in evaluation mode, in the order they are computed.
 
-    Convolutions, activations, batch norms, sums, pixel shuffles, concatenations and nearest
-    enlargement are understood, in any arrangement. The last layer's value is the output.
+    Understood, in any arrangement: convolutions that keep the image's size, activations, batch
+    norms, sums, constants added and multiplied, pixel shuffles, concatenations of channels,
+    enlargement by nearest, bilinear and bicubic interpolation, clamping. The last layer's value is
+    the output.
 
     ``forward`` is run once, on something that computes nothing and keeps account of what would be.
     Other threads may run networks, this one too, meanwhile; ``torch.fx`` does not allow that.
@@ -72,14 +76,61 @@ class _Value:
         first = args[0] if args else None
         value = first[0] if isinstance(first, (list, tuple)) and first else first
         if not isinstance(value, cls):
-            raise NotStreamableError(f"The network's {_named(function)} takes a value late.")
+            turned = _COMMUTES.get(function)
+            if turned is None or len(args) < 2 or not isinstance(args[1], cls):
+                raise NotStreamableError(f"The network's {_named(function)} takes a value late.")
+            return args[1]._reader.take(turned, (args[1], first), {})
         return value._reader.take(function, args, kwargs or {})
 
-    def __add__(self, other: _Value) -> _Value:
+    def __add__(self, other: _Value | Tensor | float) -> _Value:
         return self._reader.take(torch.add, (self, other), {})
 
-    def __iadd__(self, other: _Value) -> _Value:
-        self.place = (self + other).place  # under all names that it has
+    __radd__ = add = __add__
+
+    def __mul__(self, other: Tensor | float) -> _Value:
+        return self._reader.take(torch.mul, (self, other), {})
+
+    __rmul__ = mul = __mul__
+
+    def __sub__(self, other: Tensor | float) -> _Value:
+        return self._reader.take(torch.sub, (self, other), {})
+
+    sub = __sub__
+
+    def __rsub__(self, other: Tensor | float) -> _Value:
+        return self * -1.0 + other
+
+    def __neg__(self) -> _Value:
+        return self * -1.0
+
+    def __truediv__(self, other: Tensor | float) -> _Value:
+        return self._reader.take(torch.div, (self, other), {})
+
+    div = __truediv__
+
+    def __iadd__(self, other: _Value | Tensor | float) -> _Value:
+        return self._become(self + other)
+
+    add_ = __iadd__
+
+    def __imul__(self, other: Tensor | float) -> _Value:
+        return self._become(self * other)
+
+    mul_ = __imul__
+
+    def __isub__(self, other: Tensor | float) -> _Value:
+        return self._become(self - other)
+
+    sub_ = __isub__
+
+    def clamp(self, min: float | None = None, max: float | None = None) -> _Value:  # noqa: A002
+        return self._reader.clamp(self, min, max)
+
+    def contiguous(self) -> _Value:
+        return self
+
+    def _become(self, other: _Value) -> _Value:
+        self.place = other.place  # under all names that it has
         return self
 
     def __getattr__(self, name: str) -> Any:
@@ -131,18 +182,66 @@ class _Reader:
         reach = (extents[0] // 2, extents[1] // 2)
         return self._add(Convolution(x.place, weight, bias, reach, steps, groups))
 
-    def sum(self, first: _Value, second: _Value) -> _Value:
-        return self._add(Sum(_places((first, second))))
+    def add(self, x: _Value, other: Any, *, alpha: float = 1) -> _Value:
+        if isinstance(other, _Value):
+            if alpha != 1:
+                other = self.mul(other, alpha)
+            return self._add(Add((x.place, other.place)))
+        return self._constant(x, torch.add, _times(other, alpha))
 
-    def join(self, parts: Sequence[_Value], dim: int = 0) -> _Value:
+    def sub(self, x: _Value, other: Any, *, alpha: float = 1) -> _Value:
+        if isinstance(other, _Value):
+            return self.add(x, other, alpha=-alpha)
+        return self._constant(x, torch.sub, _times(other, alpha))
+
+    def mul(self, x: _Value, other: Any) -> _Value:
+        return self._constant(x, torch.mul, other)
+
+    def div(self, x: _Value, other: Any) -> _Value:
+        return self._constant(x, torch.div, other)
+
+    def _constant(self, x: _Value, function: Callable[..., Tensor], other: Any) -> _Value:
+        """Write down a constant that is put to every pixel, one for all channels or one each."""
+        if isinstance(other, _Value):
+            raise NotStreamableError(
+                f"The network's {_named(function)} puts two of its values together."
+            )
+        if isinstance(other, Tensor):
+            spatial = other.shape[-2:] if other.ndim >= 3 else other.shape
+            if any(size != 1 for size in spatial) or (other.ndim == 4 and len(other) != 1):
+                raise NotStreamableError(
+                    f"The network's {_named(function)} takes a constant that differs from pixel to "
+                    "pixel."
+                )
+        return self._pointwise(x, function, {"other": other})
+
+    def clamp(
+        self,
+        x: _Value,
+        min: float | None = None,  # noqa: A002  # as torch names them
+        max: float | None = None,  # noqa: A002
+    ) -> _Value:
+        return self._pointwise(x, torch.clamp, {"min": min, "max": max})
+
+    def concat(self, parts: Sequence[_Value], dim: int = 0) -> _Value:
         if dim not in (1, -3):
             raise NotStreamableError("The network joins other things than channels.")
-        return self._add(Join(_places(parts)))
+        if not all(isinstance(part, _Value) for part in parts):
+            raise NotStreamableError("The network joins other things than its values.")
+        if len(parts) == 1:
+            return parts[0]
+        return self._add(Concat(tuple(part.place for part in parts)))
 
     def shuffle(self, x: _Value, upscale_factor: int) -> _Value:
-        return self._add(Shuffle(x.place, upscale_factor))
+        return self._add(PixelShuffle(x.place, upscale_factor))
 
-    def enlarge(
+    def shuffle_and_convolve(
+        self, x: _Value, weight: Tensor, bias: Tensor | None, factor: int
+    ) -> _Value:
+        """Write down both as the paper draws them, whatever the order they are computed in."""
+        return self.convolution(self.shuffle(x, factor), weight, bias, padding="same")
+
+    def interpolate(
         self,
         x: _Value,
         size: Any = None,
@@ -153,13 +252,14 @@ class _Reader:
         antialias: bool = False,
     ) -> _Value:
         otherwise = align_corners or recompute_scale_factor or antialias
-        repeats = size is None and mode == "nearest" and not otherwise
-        down, across = _pair(scale_factor) if repeats else (None, None)
+        known = size is None and mode in ("nearest", "bilinear", "bicubic") and not otherwise
+        down, across = _pair(scale_factor) if known else (None, None)
         if down is None or down != across or down != int(down):
             raise NotStreamableError(
-                "The network enlarges in another way than by repeating pixels."
+                "The network enlarges in another way than by a whole factor, nearest, bilinear or "
+                "bicubic with align_corners=False."
             )
-        return self._add(Enlarge(x.place, int(down)))
+        return self._add(Interpolate(x.place, int(down), mode))  # type: ignore[arg-type]
 
     def relu(self, x: _Value, inplace: bool = False) -> _Value:
         return self._pointwise(x, F.relu, {}, 0.0, inplace=inplace)
@@ -222,10 +322,15 @@ class _Reader:
 
 _READ_BY: Mapping[Callable[..., Any], Callable[..., _Value]] = {
     F.conv2d: _Reader.convolution,
-    torch.add: _Reader.sum,
-    torch.cat: _Reader.join,
+    convolve_before_shuffle: _Reader.shuffle_and_convolve,
+    torch.add: _Reader.add,
+    torch.sub: _Reader.sub,
+    torch.mul: _Reader.mul,
+    torch.div: _Reader.div,
+    torch.clamp: _Reader.clamp,
+    torch.cat: _Reader.concat,
     F.pixel_shuffle: _Reader.shuffle,
-    F.interpolate: _Reader.enlarge,
+    F.interpolate: _Reader.interpolate,
     F.relu: _Reader.relu,
     torch.relu: _Reader.relu,
     F.leaky_relu: _Reader.leaky_relu,
@@ -238,11 +343,19 @@ _READ_BY: Mapping[Callable[..., Any], Callable[..., _Value]] = {
     torch.tanh: _Reader.tanh,
 }
 
+# What a tensor before a value is asked to do with it, as the value would be asked.
+_COMMUTES: Mapping[Callable[..., Any], Callable[..., Any]] = {
+    torch.add: torch.add,
+    torch.Tensor.add: torch.add,
+    torch.Tensor.__add__: torch.add,
+    torch.mul: torch.mul,
+    torch.Tensor.mul: torch.mul,
+    torch.Tensor.__mul__: torch.mul,
+}
 
-def _places(values: Sequence[_Value]) -> tuple[int, int]:
-    if len(values) != 2 or not all(isinstance(value, _Value) for value in values):
-        raise NotStreamableError("The network puts other things together than two of its values.")
-    return values[0].place, values[1].place
+
+def _times(constant: Any, factor: float) -> Any:
+    return constant if factor == 1 else constant * factor
 
 
 def _pair(value: Any) -> tuple[Any, Any]:

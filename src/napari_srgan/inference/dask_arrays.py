@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +22,11 @@ from napari_srgan.inference.images import (
     fill_not_finite,
     fill_transparent,
     layout_of,
-    parse_normalize,
+    rule_for,
     value_range,
 )
-from napari_srgan.inference.planes import upscaled_alpha
-from napari_srgan.inference.planning import halo_of
-from napari_srgan.inference.run import must_fill, set_up, upscale_array
+from napari_srgan.inference.planes import Plane, Target, Units
+from napari_srgan.inference.run import iter_planes, must_fill, set_up
 from napari_srgan.inference.settings import Settings
 from napari_srgan.inference.tiling import Tile, tiles
 from napari_srgan.store.checkpoint import Model
@@ -40,27 +40,30 @@ _one_at_a_time = threading.Lock()
 
 @dataclass(frozen=True)
 class _Window:
-    """Upscales what a chunk of the result depends on, and keeps the chunk."""
+    """Upscales a window of a plane, of which a chunk of the result is kept."""
 
     settings: Settings
     tile: Tile
-    channels: int
+    colour: bool
 
     def __call__(self, window: Array, values: ValueRange, model: Model) -> Array:
-        colours = window[..., :3] if self.channels == 4 else window
-        with _one_at_a_time:
-            high: Array = upscale_array(
-                np.asarray(colours),
-                model,
-                rgb=self.channels > 0,
-                normalize=values,
-                settings=self.settings,
-            )
-        if self.channels == 4:
-            alpha = upscaled_alpha(window[..., 3], model.scale)
-            high = np.concatenate([high, alpha[..., np.newaxis]], axis=-1)
+        pixels = np.asarray(window)
+        alpha = pixels[..., 3] if pixels.ndim == 3 and pixels.shape[2] == 4 else None
+        colours = pixels if alpha is None else pixels[..., :3]
+        layout = layout_of(colours.shape, colours.dtype, self.colour)
         rows, columns = self.tile.rows, self.tile.columns
-        return high[rows.crop_slice(model.scale), columns.crop_slice(model.scale)]
+        shape = (model.scale * rows.length, model.scale * columns.length, *pixels.shape[2:])
+        high = np.empty(shape, pixels.dtype)
+        plane = Plane(
+            colours, alpha, Units(values, layout.dtype), model.scale, Target(high),
+            keep=(rows.crop_slice(), columns.crop_slice()),
+        )  # fmt: skip
+        with _one_at_a_time:
+            must_fill(colours, layout, self.settings.nan)  # for its error
+            runner = set_up(layout, model, self.settings)
+            for _ in iter_planes([plane], model, layout, runner, self.settings):
+                pass
+        return high
 
 
 @dataclass(frozen=True)
@@ -105,13 +108,11 @@ def upscale_lazily(
             f"The array's shape {image.shape} is not known yet: call its compute_chunk_sizes()."
         )
     layout = layout_of(image.shape, image.dtype, rgb)
-    set_up(layout, model, settings)  # for its errors, now rather than when a chunk is computed
+    # Now rather than when a chunk is computed, for its errors.
+    halo = set_up(layout, model, settings).network.radius
     values = _lazy_range(image, layout, normalize)
     shared = delayed(model, pure=True, traverse=False)
-    windows = [
-        _Window(settings, tile, layout.channels)
-        for tile in tiles(layout.height, layout.width, WINDOW, halo_of(model.network))
-    ]
+    windows = [_Window(settings, tile, layout.channels > 0) for tile in _windows(layout, halo)]
     planes = [
         _lazy_plane(
             _whole_if_filled(image[index], layout, settings), windows, values, shared, model.scale
@@ -124,15 +125,20 @@ def upscale_lazily(
     return result
 
 
+def _windows(layout: Layout, halo: int | None) -> Iterator[Tile]:
+    """Yield what chunks of the result are computed from; whole planes where a pixel sees all."""
+    edge = max(layout.height, layout.width) if halo is None else WINDOW
+    yield from tiles(layout.height, layout.width, edge, halo or 0)
+
+
 def _lazy_range(image: da.Array, layout: Layout, normalize: Normalize) -> Any:
     """Return the value range, or a delayed one where it depends on the pixels."""
-    rule = parse_normalize(normalize)
+    rule = rule_for(layout.dtype, normalize)
     if isinstance(rule, Percentiles):
         raise ValueError(  # noqa: TRY004  # the kind is right, the value cannot be had
             "Percentiles of a lazy array cannot be exact. Give two values, or compute the array."
         )
-    by_dtype = layout.dtype == np.uint8 or layout.dtype.kind == "b"
-    if rule != "data" and (rule != "auto" or by_dtype):
+    if rule != "data":
         return value_range(np.empty(0, layout.dtype), layout, normalize)
     colours = image[..., :3] if layout.channels == 4 else image
     if layout.dtype.kind == "f":

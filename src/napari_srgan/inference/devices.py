@@ -233,3 +233,9 @@ def release_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def release_all_memory() -> None:
+    """Give memory that torch keeps for later back to every device."""
+    for name in available_devices():
+        release_memory(torch.device(name))

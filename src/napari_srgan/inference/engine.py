@@ -1,98 +1,155 @@
-"""Compute a plane as a stream of bands or tile by tile, in less memory where it runs out."""
+"""Engine: runs a network over planes, in less memory, on the CPU or in float32 where it must."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 
 from napari_srgan.inference.devices import is_out_of_memory, release_memory
 from napari_srgan.inference.images import Array, Layout
-from napari_srgan.inference.planes import Plane, scaled
-from napari_srgan.inference.planning import SMALLEST_TILE, Bands, Tiles
+from napari_srgan.inference.planes import NotFiniteError, Plane
+from napari_srgan.inference.planning import Bands, Cut, Tiles, cut
 from napari_srgan.inference.runner import Runner
-from napari_srgan.inference.tiling import Span, Tile, tiles
+from napari_srgan.inference.tiling import Tile
+from napari_srgan.inference.transfers import lookahead
 
 log = logging.getLogger(__name__)
 
+Rows: TypeAlias = tuple[int, int]
+Result: TypeAlias = tuple[Callable[[], Array], Rows, Rows]
+"""What waits for pixels, and their rows and columns in the plane's result."""
 
-class NoMemoryForBandsError(MemoryError):
-    """A band did not fit; tiles, which are smaller, may."""
 
+@dataclass(frozen=True)
+class Step:
+    """Something was done to a plane.
 
-def iter_streamed(plane: Plane, runner: Runner, bands: Bands) -> Iterator[int]:
-    """Upscale a plane strip by strip and band by band, yielding input pixels done.
-
-    Raises
-    ------
-    NoMemoryForBandsError
-        If memory runs out. What has been written is right, and may be written again.
+    Attributes
+    ----------
+    pixels : int
+        Input pixels that are done since the step before; 0 where work is done again.
+    device : torch.device
+        Where.
+    note : str
+        What the user should know; mostly empty.
     """
-    for strip in bands.strips(plane.layout.width):
-        try:
-            yield from _iter_strip(plane, strip, runner, bands.rows)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise NoMemoryForBandsError(str(error)) from error
+
+    pixels: int
+    device: torch.device
+    note: str = ""
 
 
-def _iter_strip(plane: Plane, strip: Span, runner: Runner, band: int) -> Iterator[int]:
-    scale, height = plane.scale, plane.layout.height
-    columns = scaled(strip, scale)
-    rows_done = 0
-    stream = runner.iter_bands(
-        lambda start, stop: plane.read((start, stop), strip.read),
-        plane.units,
-        height,
-        strip.read_length,
-        band,
-    )
-    for first, high in stream:
-        last = first + len(high)
-        plane.write(high[:, strip.crop_slice(scale)], (first, last), columns)
-        if last // scale > rows_done:
-            yield (last // scale - rows_done) * strip.length
-            rows_done = last // scale
+class Engine:
+    """Runs a network over planes of one size, part by part.
 
-
-class Ladder:
-    """What to do when memory runs out: tiles, smaller tiles, then the CPU, then give up.
+    Where memory runs out it goes on with tiles in place of strips, with smaller tiles, then on the
+    CPU, and then gives up; where half precision overflows, in float32. It stays with what it has
+    come to for the planes that follow.
 
     Parameters
     ----------
     runner : Runner
-        Where to begin.
-    tiles : Tiles
-        The first tiles.
-    bands : Bands or None
-        What to begin with in place of tiles, if anything.
+        What to begin with.
+    layout : Layout
+        Of the planes.
+    tile : int or str
+        Edge of a tile in input pixels, or ``auto``.
     """
 
-    def __init__(self, runner: Runner, tiles: Tiles, bands: Bands | None = None) -> None:
-        self.runner, self.bands = runner, bands
-        self._tile, self._halo = tiles.edge, tiles.halo
+    def __init__(self, runner: Runner, layout: Layout, tile: int | str) -> None:
+        self.runner = runner
+        self._layout, self._tile = layout, tile
+        self._cut: Cut = cut(tile, layout, runner)
 
-    def leave_bands(self) -> str:
-        """Go on with tiles, which are smaller; return what to tell the user."""
-        release_memory(self.runner.device)
-        self.bands = None
-        note = f"{self.runner.device} is out of memory: going on with tiles instead of bands."
-        log.warning(note)
-        return note
+    def iter_plane(self, plane: Plane) -> Iterator[Step]:
+        """Upscale a plane, yielding what is done.
 
-    def cut(self, layout: Layout) -> Iterator[Tile]:
-        """Yield the tiles of a plane."""
-        return tiles(layout.height, layout.width, self._tile, self._halo)
+        Raises
+        ------
+        MemoryError
+            If not even a small tile fits in memory.
+        NotFiniteError
+            If the result is not finite in float32 either.
+        """
+        parts = deque(self._cut.parts(self._layout))
+        done = told = 0  # input pixels: of the present attempt, and the most of any
+        while parts:
+            part, before, failed = parts.popleft(), done, ""
+            if not self._cut.allow(part):
+                parts.extendleft(reversed(part.quarters()))
+                continue
+            try:
+                for pixels in self._iter_part(plane, part):
+                    done += pixels
+                    if done > told:
+                        yield Step(done - told, self.runner.device)
+                        told = done
+            except (MemoryError, RuntimeError, NotFiniteError) as error:
+                if not self._can_help(error):
+                    raise
+                failed = str(error) or type(error).__name__
+                overflowed = isinstance(error, NotFiniteError)
+            # Not before the error is gone, which holds on to the memory of what failed.
+            if failed:
+                log.info("%s, %s: %s", self.runner.device, part.window, failed)
+                release_memory(self.runner.device)
+                in_strips = isinstance(self._cut, Bands)
+                note = self._in_float32() if overflowed else self._in_less_memory(part)
+                if in_strips:
+                    parts, done = deque(self._cut.parts(self._layout)), 0
+                else:
+                    parts.appendleft(part)
+                    done = before
+                if note:
+                    yield Step(0, self.runner.device, note)
 
-    def fits(self, tile: Tile) -> bool:
-        """Whether a tile is no larger than what is tried at present."""
-        return max(tile.window) <= self._tile + 2 * self._halo
+    def _iter_part(self, plane: Plane, part: Tile) -> Iterator[int]:
+        """Read, run and write a part of a plane, yielding input pixels done."""
+        results = self._iter_results(plane, part)
+        (first, _), scale, done = part.rows.write, plane.scale, 0
+        for arrived, rows, columns in lookahead(results, self.runner.transfer.ahead):
+            plane.write(arrived(), rows, columns)
+            whole_rows = rows[1] // scale - first
+            if whole_rows > done:
+                yield (whole_rows - done) * part.columns.length
+                done = whole_rows
 
-    def step_down(self, failed: Tile) -> str:
-        """Change tile size or device after ``failed`` did not fit; return what to tell the user.
+    def _iter_results(self, plane: Plane, part: Tile) -> Iterator[Result]:
+        """Read and run a part of a plane, yielding each result and where it belongs."""
+        scale, transfer = plane.scale, self.runner.transfer
+        work = self.runner.begin(*part.window, self._cut.band)
+        top, known = part.rows.read[0], scale * part.rows.read[0]
+        columns = scaled(part.columns.write, scale)
+        for start, stop in work.steps:
+            low = plane.read((top + start, top + stop), part.columns.read, transfer)
+            high = work.feed(low)
+            above, known = known, known + high.shape[2]
+            first, last = scaled(part.rows.write, scale)
+            rows = max(first, above), min(last, known)
+            if rows[0] < rows[1]:
+                kept = high[:, :, rows[0] - above : rows[1] - above, part.columns.crop_slice(scale)]
+                yield plane.fetch(kept, transfer), rows, columns
+
+    def _can_help(self, error: Exception) -> bool:
+        if isinstance(error, NotFiniteError):
+            return self.runner.precision != torch.float32
+        return is_out_of_memory(error)
+
+    def _in_float32(self) -> str:
+        """Go on in float32, of which nobody needs to be told: the result is as it should be."""
+        log.info("a result was not finite in %s: begun again in float32", self.runner.precision)
+        self.runner = self.runner.on(self.runner.device, torch.float32)
+        if isinstance(self._cut, Bands):
+            self._cut = cut(self._tile, self._layout, self.runner)
+        return ""
+
+    def _in_less_memory(self, failed: Tile) -> str:
+        """Change how planes are cut, or the device; return what to tell the user.
 
         Raises
         ------
@@ -100,15 +157,15 @@ class Ladder:
             If there is nothing left to try.
         """
         device = self.runner.device
-        release_memory(device)
-        beyond_halo = max(failed.window) - 2 * self._halo
-        if beyond_halo > SMALLEST_TILE:
-            self._tile = max(SMALLEST_TILE, beyond_halo // 2)
-            note = f"{device} is out of memory: going on with tiles of {self._tile} pixels."
+        if isinstance(self._cut, Bands):
+            self._cut = Tiles.of("auto", self.runner)
+            note = f"{device} is out of memory: going on with tiles instead of bands."
+        elif (smaller := self._cut.smaller(failed)) is not None:
+            self._cut = smaller
+            note = f"{device} is out of memory: going on with tiles of {smaller.edge} pixels."
         elif device.type != "cpu":
-            network, cpu = self.runner.network, torch.device("cpu")
-            self.runner = Runner(network, cpu, torch.float32)
-            self._tile = Tiles.of("auto", self.runner).edge
+            self.runner = self.runner.on(torch.device("cpu"), torch.float32)
+            self._cut = Tiles.of("auto", self.runner)
             note = f"{device} is out of memory: going on with the CPU, which is slower."
         else:
             raise MemoryError(
@@ -119,32 +176,6 @@ class Ladder:
         return note
 
 
-def iter_tiled(plane: Plane, ladder: Ladder) -> Iterator[tuple[int, str]]:
-    """Upscale a plane tile by tile, yielding input pixels done and what the user should know."""
-    pending = deque(ladder.cut(plane.layout))
-    while pending:
-        tile = pending.popleft()
-        if not ladder.fits(tile):
-            pending.extendleft(reversed(tile.quarters()))
-            continue
-        high = _try_tile(plane, tile, ladder.runner)
-        if high is None:
-            pending.appendleft(tile)
-            yield 0, ladder.step_down(tile)
-            continue
-        rows, columns, scale = tile.rows, tile.columns, plane.scale
-        kept = high[rows.crop_slice(scale), columns.crop_slice(scale)]
-        plane.write(kept, scaled(rows, scale), scaled(columns, scale))
-        yield tile.pixels, ""
-
-
-def _try_tile(plane: Plane, tile: Tile, runner: Runner) -> Array | None:
-    """Return a tile's upscaled window, or None where there was no memory for it."""
-    window = plane.read(tile.rows.read, tile.columns.read)
-    try:
-        return runner(window, plane.units)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        log.info("no memory for a window of %s pixels: %s", tile.window, error)
-        return None
+def scaled(span: Rows, scale: int) -> Rows:
+    """Return where the result of a stretch of the input lies."""
+    return scale * span[0], scale * span[1]

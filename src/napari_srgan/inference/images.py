@@ -162,9 +162,7 @@ def value_range(image: Array, layout: Layout, normalize: Normalize = "auto") -> 
         If the rule is none of these, its values are not finite or not ascending, or the image has
         no finite value to take a range from.
     """
-    rule = parse_normalize(normalize)
-    if rule == "auto":
-        rule = "dtype" if layout.dtype == np.uint8 or layout.dtype.kind == "b" else "data"
+    rule = rule_for(layout.dtype, normalize)
     if rule == "data":
         return data_range(*_finite_limits(_colours(image, layout)), layout.dtype)
     limits = _storable_range(layout.dtype)
@@ -173,6 +171,14 @@ def value_range(image: Array, layout: Layout, normalize: Normalize = "auto") -> 
     if isinstance(rule, Percentiles):
         return ValueRange(*_percentiles(_colours(image, layout), rule), *limits)
     return ValueRange(float(rule[0]), float(rule[1]), *limits)
+
+
+def rule_for(dtype: np.dtype[Any], normalize: Normalize) -> str | Percentiles | tuple[float, float]:
+    """Return a normalisation rule in its parsed form, ``auto`` as what it stands for."""
+    rule = parse_normalize(normalize)
+    if rule == "auto":
+        return "dtype" if dtype == np.uint8 or dtype.kind == "b" else "data"
+    return rule
 
 
 def data_range(low: float, high: float, dtype: np.dtype[Any]) -> ValueRange:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,13 @@ import torch
 from torch import Tensor
 
 from napari_srgan.inference.images import Array, Layout, ValueRange, dtype_range, fill_transparent
-from napari_srgan.inference.tiling import Span
+from napari_srgan.inference.transfers import DeviceTransfer, as_tensor
 
 _ALPHA_HALO = 3  # input pixels that bicubic interpolation reaches over, and one to spare
+
+
+class NotFiniteError(FloatingPointError):
+    """The network gave NaN or infinite values."""
 
 
 @dataclass(frozen=True)
@@ -66,80 +72,126 @@ class Units:
         return torch.float32 if small else torch.float64
 
 
-def as_tensor(pixels: Array) -> Tensor:
-    """Return a copy of an array, of any strides and byte order."""
-    return torch.from_numpy(np.array(pixels, pixels.dtype.newbyteorder("="), order="C"))
-
-
 def _torch_type(dtype: np.dtype[Any]) -> torch.dtype:
     return torch.from_numpy(np.empty(0, dtype.newbyteorder("="))).dtype
 
 
-class Plane:
-    """Columns of a plane ``(h, w[, c])`` of pixels, and the part of the result that is theirs.
-
-    It is read and written as if there were no other columns than those it reads.
-
-    Parameters
-    ----------
-    pixels : ndarray
-        As ``layout`` says; all finite.
-    out : array
-        ``(scale·h, scale·w[, c])``, of the same dtype; anything that takes slices.
-    layout : Layout
-        Of the image.
-    values : ValueRange
-        What the network sees as 0 and as 1.
-    scale : int
-        Upscaling factor.
-    columns : Span
-        Those that are written, and those that they depend on, which are read.
+@dataclass(frozen=True)
+class Target:
+    """Where upscaled planes are written: an array, which need not be NumPy's.
 
     Attributes
     ----------
-    layout : Layout
-        Of what is read.
+    whole : array
+        Of all planes; anything that takes slices.
+    """
+
+    whole: Any
+    _writing: Lock = field(default_factory=Lock)  # planes may share a chunk of a file
+
+    def write(self, pixels: Array, index: tuple[int, ...], rows: slice, columns: slice) -> None:
+        """Write pixels of the plane at an index of the leading axes."""
+        with self._writing:
+            self.whole[(*index, rows, columns)] = pixels
+
+
+class Plane:
+    """One plane of an image, ``(h, w[, c])``, and where its result goes.
+
+    Parameters
+    ----------
+    colours : ndarray
+        ``(h, w)`` or ``(h, w, 3)``; all finite.
+    alpha : ndarray or None
+        ``(h, w)``, where there is one: it is interpolated, not given to the network.
     units : Units
         What the pixels are to the network.
+    scale : int
+        Upscaling factor.
+    target : Target
+        Takes what is kept of the result, ``(scale·h, scale·w[, c])``.
+    index : tuple of int
+        Of the plane among the target's.
+    keep : tuple of slice, optional
+        Rows and columns of the plane that are written; the target has no others. Default: all.
     """
 
     def __init__(
         self,
-        pixels: Array,
-        out: Any,
-        layout: Layout,
-        values: ValueRange,
+        colours: Array,
+        alpha: Array | None,
+        units: Units,
         scale: int,
-        columns: Span,
+        target: Target,
+        index: tuple[int, ...] = (),
+        keep: tuple[slice, slice] | None = None,
     ) -> None:
-        self.layout, self.scale = replace(layout, width=columns.read_length), scale
-        self.units = Units(values, layout.dtype)
-        self._out, self._columns = out, columns
-        opaque = layout.channels != 4
-        self._colours = pixels if opaque else fill_transparent(pixels)
-        self._alpha = None if opaque else pixels[..., 3]
+        self.units, self.scale = units, scale
+        self._colours, self._alpha = colours, alpha
+        self._target, self._index = target, index
+        self.height, self.width = colours.shape[:2]
+        rows, columns = keep or (slice(0, self.height), slice(0, self.width))
+        self._kept = [(scale * s.start, scale * s.stop) for s in (rows, columns)]
 
-    def read(self, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
-        """Return the colours, or grey values, of a window: ``(rows, columns[, 3])``."""
-        left, _ = self._columns.read
-        return self._colours[slice(*rows), left + columns[0] : left + columns[1]]
+    @classmethod
+    def of(
+        cls, pixels: Array, layout: Layout, values: ValueRange, scale: int, target: Target,
+        index: tuple[int, ...] = (),
+    ) -> Plane:  # fmt: skip
+        """Return the plane of pixels as ``layout`` has them, hidden colours filled."""
+        units = Units(values, layout.dtype)
+        if layout.channels != 4:
+            return cls(pixels, None, units, scale, target, index)
+        return cls(fill_transparent(pixels), pixels[..., 3], units, scale, target, index)
+
+    def read(
+        self, rows: tuple[int, int], columns: tuple[int, int], transfer: DeviceTransfer
+    ) -> Tensor:
+        """Return a window for the network: ``(1, c, rows, columns)``, black being 0 and white 1."""
+        pixels = self._colours[slice(*rows), slice(*columns)]
+        return self.units.to_unit(transfer.send(pixels))
+
+    def fetch(self, high: Tensor, transfer: DeviceTransfer) -> Callable[[], Array]:
+        """Start to bring a result ``(1, c, h, w)`` back as pixels; return what waits for them.
+
+        Raises
+        ------
+        NotFiniteError
+            When waiting, if the result is not finite.
+        """
+        finite = torch.isfinite(high).all()
+        pixels = self.units.from_unit(high.to(transfer.end))
+        wait = transfer.fetch(pixels, finite)
+
+        def arrived() -> Array:
+            back, is_finite = wait()
+            if not bool(is_finite):
+                raise NotFiniteError(
+                    "The network gave values that are not finite. Check the image's value range "
+                    "(normalize) and the model."
+                )
+            return back.numpy()
+
+        return arrived
 
     def write(self, high: Array, rows: tuple[int, int], columns: tuple[int, int]) -> None:
         """Write upscaled colours, or grey values, to where they belong, with their alpha.
 
-        Rows and columns are the result's; those that are not to be written are left out.
+        Rows and columns are those of the plane's result; what is not kept is left out.
         """
-        left, _ = self._columns.read
-        start, stop = (self.scale * left + column for column in columns)
-        first, last = scaled(self._columns, self.scale)
-        first, last = max(start, first), min(stop, last)
-        if first >= last:
+        kept = [
+            (max(start, first), min(stop, last))
+            for (start, stop), (first, last) in zip((rows, columns), self._kept, strict=True)
+        ]
+        if any(start >= stop for start, stop in kept):
             return
-        kept = high[:, first - start : last - start]
+        crop = (slice(a - b, c - b) for (a, c), (b, _) in zip(kept, (rows, columns), strict=True))
+        pixels = high[tuple(crop)]
         if self._alpha is not None:
-            alpha = self._alpha_of(self._alpha, rows, (first, last))
-            kept = np.concatenate([kept, alpha[..., np.newaxis]], axis=-1)
-        self._out[slice(*rows), first:last] = kept
+            alpha = self._alpha_of(self._alpha, kept[0], kept[1])
+            pixels = np.concatenate([pixels, alpha[..., np.newaxis]], axis=-1)
+        places = (slice(a - b, c - b) for (a, c), (b, _) in zip(kept, self._kept, strict=True))
+        self._target.write(pixels, self._index, *places)
 
     def _alpha_of(self, alpha: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
         """Return upscaled alpha, of these rows and columns of the result."""
@@ -171,8 +223,3 @@ def upscaled_alpha(alpha: Array, scale: int) -> Array:
     unit = units.to_unit(as_tensor(alpha)).double()
     smooth = torch.nn.functional.interpolate(unit, scale_factor=scale, mode="bicubic")
     return units.from_unit(smooth.float()).numpy().astype(alpha.dtype, copy=False)
-
-
-def scaled(span: Span, scale: int) -> tuple[int, int]:
-    """Return where the result of a span lies."""
-    return scale * span.write[0], scale * span.write[1]

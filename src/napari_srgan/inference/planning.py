@@ -1,20 +1,20 @@
-"""What a run needs and how it is cut: tiles or bands, memory, time."""
+"""Plan of a run: an image cut into tiles, or into strips that are streamed; memory and time."""
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import torch
 
 from napari_srgan.inference.devices import free_memory
-from napari_srgan.inference.images import Layout, ValueRange
-from napari_srgan.inference.planes import Units
+from napari_srgan.inference.images import Layout
 from napari_srgan.inference.runner import Runner
-from napari_srgan.inference.tiling import Span, spans, tiles
-from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.inference.tiling import Span, Tile, spans, tiles
 
 SMALLEST_TILE = 16  # pixels; below, the halo is all the work
 # A tile takes about a second on two processor cores, and a fraction of one on a GPU: as long as
@@ -26,17 +26,13 @@ FEWEST_ROWS, MOST_ROWS = 4, 256  # of a band
 LARGEST_STREAM = 448 * 2**20  # bytes; wider images are cut into strips
 MEMORY_SHARE = 0.4  # of what is free
 TRIAL_EDGE = 96  # pixels
+_WHOLE = 2**40  # edge of a tile that holds any image
 
 
 def rows_of_a_band(device: str, width: int) -> int:
     """Return the input rows of a band on a type of device, for an image of this width."""
     pixels = PIXELS_A_BAND.get(device, PIXELS_A_BAND["cpu"])
     return max(FEWEST_ROWS, min(MOST_ROWS, pixels // width))
-
-
-def halo_of(network: SRResNet) -> int:
-    """Return how many input pixels a result depends on, on each side."""
-    return math.ceil(network.body_radius + network.tail_radius)
 
 
 @dataclass(frozen=True)
@@ -57,14 +53,43 @@ class Tiles:
 
     @classmethod
     def of(cls, tile: int | str, runner: Runner) -> Tiles:
-        """Return the tiles of this edge; for ``auto``, what the free memory allows."""
-        network, halo = runner.network, halo_of(runner.network)
-        per_pixel = memory_per_pixel(network, runner.precision)
+        """Return the tiles of this edge; for ``auto``, what the free memory allows.
+
+        Raises
+        ------
+        ValueError
+            If an edge is given for a network whose every output depends on the whole image.
+        """
+        per_pixel, halo = runner.network.bytes_per_pixel(runner.precision), runner.network.radius
+        if halo is None:
+            if tile != "auto":
+                raise ValueError(
+                    "This model looks at the whole image for every pixel: it cannot be cut into "
+                    f"tiles of {tile}. Leave tile at 'auto'."
+                )
+            return cls(_WHOLE, 0, per_pixel)
         if not isinstance(tile, str):
             return cls(int(tile), halo, per_pixel)
         window = math.isqrt(int(MEMORY_SHARE * free_memory(runner.device) / per_pixel))
         largest = LARGEST_TILE.get(runner.device.type, LARGEST_TILE["cpu"])
         return cls(max(SMALLEST_TILE, min(largest, window - 2 * halo)), halo, per_pixel)
+
+    band = None  # a tile is computed whole
+
+    def parts(self, layout: Layout) -> Iterator[Tile]:
+        """Yield the tiles of a plane."""
+        return tiles(layout.height, layout.width, self.edge, self.halo)
+
+    def allow(self, part: Tile) -> bool:
+        """Return whether a part is no larger than these tiles."""
+        return max(part.window) <= self.edge + 2 * self.halo
+
+    def smaller(self, failed: Tile) -> Tiles | None:
+        """Return smaller tiles than one that did not fit in memory; None if it was small."""
+        beyond_halo = max(failed.window) - 2 * self.halo
+        if self.edge == _WHOLE or beyond_halo <= SMALLEST_TILE:
+            return None
+        return replace(self, edge=max(SMALLEST_TILE, beyond_halo // 2))
 
     def hold(self, layout: Layout) -> bool:
         """Return whether a plane is one tile."""
@@ -72,7 +97,7 @@ class Tiles:
 
     def pixels(self, layout: Layout) -> int:
         """Return how many pixels the network is given for an image, halos included."""
-        windows = (t.window for t in tiles(layout.height, layout.width, self.edge, self.halo))
+        windows = (part.window for part in self.parts(layout))
         return layout.planes * sum(h * w for h, w in windows)
 
     def memory(self, layout: Layout) -> int:
@@ -87,7 +112,7 @@ class Bands:
 
     Attributes
     ----------
-    rows : int
+    band : int
         Input rows of a band.
     width : int
         Of the widest strip, halos included, in input pixels.
@@ -97,7 +122,7 @@ class Bands:
         About what a stream takes for each column of its strip.
     """
 
-    rows: int
+    band: int
     width: int
     halo: int
     bytes_per_column: int
@@ -109,18 +134,27 @@ class Bands:
         It is where one tile holds a whole plane, where the network has layers that cannot be
         streamed, and where memory is too short for a strip.
         """
-        program = runner.program
-        if program is None or Tiles.of("auto", runner).hold(layout):
+        plan, halo = runner.plan, runner.network.radius
+        if plan is None or halo is None or Tiles.of("auto", runner).hold(layout):
             return None
-        halo = halo_of(runner.network)
         share = MEMORY_SHARE * free_memory(runner.device)
         budget = min(share, LARGEST_STREAM) if runner.device.type == "cpu" else share
         rows = rows_of_a_band(runner.device.type, layout.width)
-        per_column = program.memory(1, rows)
+        per_column = plan.memory(1, rows)
         width = min(layout.width, int(budget / per_column))
         if width < min(layout.width, 4 * halo):
             return None
         return cls(rows, width, halo, per_column)
+
+    def parts(self, layout: Layout) -> Iterator[Tile]:
+        """Yield the strips of a plane: tiles of its whole height."""
+        height, rows = layout.height, Span((0, layout.height), (0, layout.height))
+        for strip in self.strips(layout.width):
+            yield Tile(rows, strip, height, layout.width, self.halo)
+
+    def allow(self, _part: Tile) -> bool:
+        """Return True: strips are taken as they come."""
+        return True
 
     def strips(self, width: int) -> list[Span]:
         """Return the strips of an image of this width."""
@@ -136,19 +170,13 @@ class Bands:
         return min(self.width, layout.width) * self.bytes_per_column
 
 
-def cut(tile: int | str, layout: Layout, runner: Runner) -> Tiles | Bands:
+Cut: TypeAlias = Tiles | Bands
+
+
+def cut(tile: int | str, layout: Layout, runner: Runner) -> Cut:
     """Return how an image is cut: into tiles of a given edge, or as ``auto`` finds best."""
     bands = Bands.of(layout, runner) if tile == "auto" else None
     return bands or Tiles.of(tile, runner)
-
-
-def memory_per_pixel(network: SRResNet, precision: torch.dtype) -> int:
-    """Return about how many bytes a run takes for each input pixel of a tile's window.
-
-    The most is held in the last stage: its convolution's output, the activation's, and the copy
-    that a convolution makes of its input.
-    """
-    return 3 * network.features * network.scale**2 * precision.itemsize
 
 
 def check_tile(tile: int | str) -> None:
@@ -166,10 +194,13 @@ def check_tile(tile: int | str) -> None:
 
 def seconds_per_pixel(runner: Runner) -> float:
     """Return the time that one pixel of a window takes, from a short trial run."""
-    channels = runner.network.channels
-    window = np.zeros((TRIAL_EDGE, TRIAL_EDGE, *([channels] if channels > 1 else [])), np.uint8)
-    units = Units(ValueRange(0, 255, 0, 255), window.dtype)
-    runner(window, units)  # the first run chooses algorithms and allocates
+    window = torch.zeros(1, runner.network.channels, TRIAL_EDGE, TRIAL_EDGE)
+    _finished(runner.run(window))  # the first run chooses algorithms and allocates
     began = time.perf_counter()
-    runner(window, units)
+    _finished(runner.run(window))
     return (time.perf_counter() - began) / TRIAL_EDGE**2
+
+
+def _finished(result: torch.Tensor) -> None:
+    """Wait for a result, which a device may still be computing."""
+    result.cpu()

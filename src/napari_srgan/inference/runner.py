@@ -1,218 +1,242 @@
-"""One network on one device: a window in, the upscaled window out."""
+"""A network on a device, in a floating type: whole windows or streams of rows. Kept for reuse."""
 
 from __future__ import annotations
 
-import copy
 import logging
-from collections.abc import Callable, Generator, Iterator
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
+from threading import Lock, RLock
+from typing import TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from napari_srgan.graph.fold import folded, single_channel, with_unit_output
-from napari_srgan.graph.ops import Layer
-from napari_srgan.graph.program import NotStreamableError, Program
-from napari_srgan.graph.trace import read_layers
+from napari_srgan.graph import network as graph
+from napari_srgan.graph.network import Function, InferenceNetwork
+from napari_srgan.graph.stream_plan import StreamPlan
 from napari_srgan.inference.devices import exact_float32
-from napari_srgan.inference.images import Array
-from napari_srgan.inference.planes import Units
 from napari_srgan.inference.streaming import RowStream
-from napari_srgan.inference.transfers import Link, behind, recorded
-from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.inference.transfers import DeviceTransfer, recorded
+from napari_srgan.models.generator import Generator
 from napari_srgan.store.checkpoint import Model
 
 log = logging.getLogger(__name__)
 
-_NOT_FINITE = (
-    "The network gave values that are not finite. Check the image's value range (normalize) and "
-    "the model."
-)
-_PIXELS = 2**13  # of a band, where a window is computed in bands
+PIXELS_OF_A_BAND = 2**13  # where a window is computed in bands
+MOST_RUNNERS = 8
+MOST_BYTES = 2**29  # of the weights of all of them
 
 
-def inference_network(model: Model, *, colour: bool) -> SRResNet:
-    """Return a model's network for colour or for grey images: folded, from [0, 1] to [0, 1].
+@dataclass(frozen=True)
+class Pass:
+    """One window on its way through a network: fed rows, it returns the rows then known.
+
+    Attributes
+    ----------
+    steps : sequence of tuple of int
+        The rows ``(start, stop)`` of the window that each call of :meth:`feed` takes, in order.
+    device : torch.device
+        Where it is computed.
+    """
+
+    steps: Sequence[tuple[int, int]]
+    device: torch.device
+    _feed: Function
+
+    @torch.inference_mode()
+    def feed(self, low: Tensor) -> Tensor:
+        """Return the next rows of the result.
+
+        Parameters
+        ----------
+        low : Tensor
+            ``(1, channels, n, w)`` in [0, 1], float32: the n rows of the next step.
+
+        Returns
+        -------
+        Tensor
+            ``(1, channels, m, scale · w)`` on the device, m ≥ 0; the next call may overwrite it.
+        """
+        with exact_float32(self.device):
+            return self._feed(low)
+
+
+class Runner:
+    """Runs a network on a device, in a floating type.
+
+    Parameters
+    ----------
+    network : InferenceNetwork
+        What is run.
+    device : torch.device
+        Where to compute. Nothing is placed there before the first pass.
+    precision : torch.dtype
+        In which floating type; for bfloat16 see :mod:`napari_srgan.graph.bfloat16`.
+    """
+
+    def __init__(
+        self, network: InferenceNetwork, device: torch.device, precision: torch.dtype
+    ) -> None:
+        self.network, self.device, self.precision = network, device, precision
+        self.transfer = DeviceTransfer(device)
+        self._placing = Lock()
+        self._function: Function | None = None
+        self._placed_plan: StreamPlan | None = None
+
+    def on(self, device: torch.device, precision: torch.dtype | None = None) -> Runner:
+        """Return a runner of the same network elsewhere, or in another floating type."""
+        return Runner(self.network, device, precision or self.precision)
+
+    @cached_property
+    def plan(self) -> StreamPlan | None:
+        """How the network is streamed, on the CPU; None where it cannot be."""
+        return self.network.stream_plan(self.precision)
+
+    def begin(self, height: int, width: int, band: int | None = None) -> Pass:
+        """Begin a pass over a window of this size.
+
+        Parameters
+        ----------
+        height, width : int
+            Of the window, in input pixels.
+        band : int, optional
+            Input rows of a step, for a network that has a :attr:`plan`. Left out, the window is
+            computed whole, or in bands that give the same where that is the only way.
+        """
+        if band is None and self.precision == torch.bfloat16 and self.plan is not None:
+            band = max(1, PIXELS_OF_A_BAND // width)
+        if band is None:
+            return Pass([(0, height)], self.device, self._whole)
+        record = partial(recorded, self.device) if self.device.type == "cuda" else None
+        stream = RowStream(self._plan_on_device(), height, width, band, record)
+        return Pass(stream.steps, self.device, stream.feed)
+
+    def run(self, low: Tensor) -> Tensor:
+        """Return a window ``(1, c, h, w)`` in [0, 1] upscaled, on the device."""
+        work = self.begin(low.shape[2], low.shape[3])
+        return torch.cat([work.feed(low[:, :, a:b]).clone() for a, b in work.steps], 2)
+
+    def _whole(self, low: Tensor) -> Tensor:
+        with self._placing:
+            if self._function is None:
+                self._function = self.network.placed(self.device, self.precision)
+        low = low.to(self.device, self.precision)
+        return self._function(low.contiguous(memory_format=torch.channels_last))
+
+    def _plan_on_device(self) -> StreamPlan:
+        with self._placing:
+            if self._placed_plan is None:
+                if self.plan is None:
+                    raise ValueError("This network cannot be streamed: leave out band.")
+                self._placed_plan = self.plan.on(self.device)
+        return self._placed_plan
+
+
+def check_channels(model: Model, *, colour: bool) -> None:
+    """Refuse a model that does not suit colour, or grey, images.
 
     Raises
     ------
     ValueError
-        If the model's number of channels does not suit.
+        If it has another number of channels.
     """
     channels = model.network.channels
     if channels not in (1, 3):
         raise ValueError(f"The model {model.name} has {channels} channels; images have 1 or 3.")
     if colour and channels == 1:
         raise ValueError(f"The model {model.name} is for grey images only. Choose another one.")
-    return with_unit_output(folded(model.network) if colour else single_channel(model.network))
 
 
-class Runner:
-    """A network on a device: pixels in, upscaled pixels out.
+Key: TypeAlias = tuple[int, bool, torch.device, torch.dtype]
+Weights: TypeAlias = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    generator: Generator  # kept, so that no other takes its id
+    weights: Weights
+    runner: Runner
+
+
+class RunnerCache:
+    """Runners by model, grey or colour, device and floating type: made once, the last ones kept.
+
+    A model whose weights have been changed since is read anew.
 
     Parameters
     ----------
-    network : SRResNet
-        Folded, with unit output, float32, on the CPU.
-    device : torch.device
-        Where to compute.
-    precision : torch.dtype
-        In which arithmetic; for bfloat16 see :mod:`napari_srgan.graph.bfloat16`. A result that is
-        not finite is computed again in float32.
+    most : int
+        Runners that are kept.
+    most_bytes : int
+        Bytes of their networks' weights, of all of them; the newest is kept in any case.
     """
 
-    def __init__(self, network: SRResNet, device: torch.device, precision: torch.dtype) -> None:
-        self.network, self.device, self.precision = network, device, precision
-        self._link = Link(device)
-        self._placed: SRResNet | None = None
-        self._placed_program: Program | None = None
+    def __init__(self, most: int = MOST_RUNNERS, most_bytes: int = MOST_BYTES) -> None:
+        self._most, self._most_bytes = most, most_bytes
+        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self._lock = RLock()
 
-    def elsewhere(self, device: torch.device) -> Runner:
-        """Return a runner of the same on another device. The network is read once for all."""
-        runner = Runner(self.network, device, self.precision)
-        if self.program is not None:
-            runner.program, runner._layers = self.program, self._layers
-        return runner
+    def __len__(self) -> int:
+        return len(self._kept)
 
-    @cached_property
-    def program(self) -> Program | None:
-        """How the network is streamed, on the CPU; None where it cannot be."""
-        try:
-            return Program.of_layers(self._layers, self.precision)
-        except NotStreamableError as error:
-            log.info("tiles, for the network cannot be streamed: %s", error)
-            return None
+    def get(
+        self, generator: Generator, *, grey: bool, device: torch.device, precision: torch.dtype
+    ) -> Runner:
+        """Return what runs a generator, making it if need be."""
+        key, weights = (id(generator), grey, device, precision), _versions(generator)
+        with self._lock:
+            kept = self._kept.pop(key, None)
+            if kept is None or kept.weights != weights:
+                network = self._network_of(generator, weights, grey=grey)
+                kept = _Kept(generator, weights, Runner(network, device, precision))
+            self._kept[key] = kept
+            self._drop_oldest()
+            return kept.runner
 
-    @cached_property
-    def _layers(self) -> tuple[Layer, ...]:
-        return read_layers(self.network)
+    def _network_of(
+        self, generator: Generator, weights: Weights, *, grey: bool
+    ) -> InferenceNetwork:
+        """Return the network, of another device's runner if there is one."""
+        for (_, grey_too, *_), kept in self._kept.items():
+            if kept.generator is generator and kept.weights == weights and grey_too == grey:
+                return kept.runner.network
+        return graph.inference_network(generator, grey=grey)
 
-    def __call__(self, window: Array, units: Units) -> Array:
-        """Return a window ``(h, w)`` or ``(h, w, c)`` of pixels upscaled, alone.
+    def _drop_oldest(self) -> None:
+        def size() -> int:
+            return sum(kept.runner.network.nbytes for kept in self._kept.values())
 
-        Raises
-        ------
-        FloatingPointError
-            If the result is not finite in float32 either.
-        """
-        if self.precision == torch.bfloat16 and self.program is not None:
-            return self._in_bands(window, units)
-        high = self._compute(window, units, self._ready(), self.precision)
-        if high is None and self.precision != torch.float32:
-            log.info("a tile was not finite in %s: computed again in float32", self.precision)
-            high = self._compute(window, units, self._place(torch.float32), torch.float32)
-        if high is None:
-            raise FloatingPointError(_NOT_FINITE)
-        return high
+        while len(self._kept) > 1 and (len(self._kept) > self._most or size() > self._most_bytes):
+            self._kept.popitem(last=False)
 
-    def iter_bands(
-        self, read: Callable[[int, int], Array], units: Units, height: int, width: int, band: int
-    ) -> Iterator[tuple[int, Array]]:
-        """Yield the upscaled image as it becomes known: its first row, ``(rows, scale·w[, c])``.
+    def clear(self) -> None:
+        """Release all of them, and what they hold on devices."""
+        with self._lock:
+            self._kept.clear()
 
-        Where half precision overflows, it begins again at row 0 in float32.
 
-        Parameters
-        ----------
-        read : callable
-            ``read(start, stop)`` returns rows of the image, ``(rows, width)`` or
-            ``(rows, width, c)``.
-        units : Units
-            What the pixels are to the network.
-        height, width : int
-            Of the image, in input pixels.
-        band : int
-            Input rows at a time.
+def _versions(generator: Generator) -> Weights:
+    """Return what tells changed weights: each tensor, and how often it was written to in place."""
+    tensors = [*generator.parameters(), *generator.buffers()]
+    versions = ((id(t), 0 if t.is_inference() else t._version) for t in tensors)
+    return generator.value_range, *versions
 
-        Raises
-        ------
-        FloatingPointError
-            If the result is not finite in float32 either.
-        """
-        if self._placed_program is None:
-            program = self.program or Program.of_layers(self._layers, self.precision)
-            self._placed_program = program.on(self.device)
-        program = self._placed_program
-        finite = yield from self._iter_bands(program, read, units, height, width, band)
-        if not finite and self.precision != torch.float32:
-            log.info("a band was not finite in %s: begun again in float32", self.precision)
-            program = Program.of_layers(self._layers).on(self.device)
-            finite = yield from self._iter_bands(program, read, units, height, width, band)
-        if not finite:
-            raise FloatingPointError(_NOT_FINITE)
 
-    def _iter_bands(
-        self,
-        program: Program,
-        read: Callable[[int, int], Array],
-        units: Units,
-        height: int,
-        width: int,
-        band: int,
-    ) -> Generator[tuple[int, Array], None, bool]:
-        """Yield the upscaled image; return whether all of it was finite."""
+runners = RunnerCache()
 
-        def placed(start: int, stop: int) -> Tensor:
-            return program.placed(units.to_unit(self._link.send(read(start, stop))))
 
-        record = partial(recorded, self.device) if self.device.type == "cuda" else None
-        stream = RowStream(program, height, width, band, record)
-        begun = self._iter_begun(stream.iter_rows(placed), units)
-        for first, fetch in behind(begun, self._link.ahead):
-            high = fetch()
-            if high is None:
-                return False
-            yield first, high
-        return True
+def runner_for(
+    model: Model, *, colour: bool, device: torch.device, precision: torch.dtype
+) -> Runner:
+    """Return what runs a model on colour or on grey images, kept since its last use.
 
-    def _iter_begun(
-        self, bands: Iterator[tuple[int, Tensor]], units: Units
-    ) -> Iterator[tuple[int, Callable[[], Array | None]]]:
-        """Compute bands, and yield for each what waits for its pixels."""
-        while True:
-            with exact_float32(self.device):
-                item = next(bands, None)
-            if item is None:
-                return
-            first, high = item
-            yield first, self._fetched(high, units)
-
-    def _fetched(self, high: Tensor, units: Units) -> Callable[[], Array | None]:
-        """Return what waits for a result and gives its pixels, or None if it is not finite."""
-        finite = torch.isfinite(high).all()
-        wait = self._link.fetch(units.from_unit(high.to(self._link.end)), finite)
-
-        def fetch() -> Array | None:
-            pixels, is_finite = wait()
-            return pixels.numpy() if bool(is_finite) else None
-
-        return fetch
-
-    def _in_bands(self, window: Array, units: Units) -> Array:
-        height, width, *channels = window.shape
-        scale = self.network.scale
-        out = np.empty((scale * height, scale * width, *channels), units.dtype)
-        band = max(1, _PIXELS // width)
-        for first, high in self.iter_bands(lambda i, j: window[i:j], units, height, width, band):
-            out[first : first + len(high)] = high
-        return out
-
-    def _ready(self) -> SRResNet:
-        if self._placed is None:  # not before: a full device is met where running out is handled
-            self._placed = self._place(self.precision)
-        return self._placed
-
-    def _place(self, precision: torch.dtype) -> SRResNet:
-        placed = copy.deepcopy(self.network).to(self.device, precision)
-        placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
-        return placed
-
-    @torch.inference_mode()
-    def _compute(
-        self, window: Array, units: Units, network: SRResNet, precision: torch.dtype
-    ) -> Array | None:
-        low = units.to_unit(self._link.send(window)).to(self.device, precision)
-        with exact_float32(self.device):
-            high: Tensor = network(low.contiguous(memory_format=torch.channels_last))
-        return self._fetched(high, units)()
+    Raises
+    ------
+    ValueError
+        If the model does not suit such images.
+    """
+    check_channels(model, colour=colour)
+    grey = not colour and model.network.channels > 1
+    return runners.get(model.network, grey=grey, device=device, precision=precision)

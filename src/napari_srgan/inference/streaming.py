@@ -1,22 +1,32 @@
-"""A network run as a stream of bands of rows: nothing is computed twice, memory is the width's.
+"""Line-buffered inference: run a CNN over an image in row bands without recomputing halos.
 
-Every layer is given the rows that have become known. A convolution keeps the last rows of its
-input, a skip connection waits for the sum's other half: both are one buffer behind the layer they
-read from. Rows beyond the image are zeros, as padding is. All layers work on bands of the same
-height, each a few rows behind the layer before it, and only on rows inside the image.
+Memory is O(width). Every layer is given the rows that have become known. A convolution keeps the
+last rows of its input, a skip connection waits for the sum's other half: both are one buffer behind
+the layer they read from. Rows beyond the image are zeros, as padding is. All layers work on bands
+of the same height, each a few rows behind the layer before it, and only on rows inside the image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import pairwise
 from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_srgan.graph.ops import Cast, Convolution, Enlarge, Join, Layer, Shuffle, Sum
-from napari_srgan.graph.program import Place, Program
+from napari_srgan.graph.ops import (
+    Add,
+    Cast,
+    Concat,
+    Convolution,
+    Interpolate,
+    Layer,
+    PixelShuffle,
+    interpolated,
+)
+from napari_srgan.graph.stream_plan import StreamPlan, ValueSpec
 
 # Even steps from which on a recording pays: it costs about as much as computing a few bands does.
 _WORTH_RECORDING = 16
@@ -34,15 +44,15 @@ class _Value:
     """
 
     def __init__(
-        self, place: Place, band: int, height: int, width: int, device: torch.device
+        self, spec: ValueSpec, band: int, height: int, width: int, device: torch.device
     ) -> None:
-        self._place, self._height = place, height * place.scale
-        self._new = band * place.scale
+        self._spec, self.height = spec, height * spec.scale
+        self._new = band * spec.scale
         self.start = self.stop = self._step = 0
         self._held: Tensor | None = None
-        if place.kept:
-            shape = (1, place.channels, place.kept + self._new, width * place.scale)
-            held = torch.zeros(shape, dtype=place.dtype, device=device)
+        if spec.kept:
+            shape = (1, spec.channels, spec.kept + self._new, width * spec.scale)
+            held = torch.zeros(shape, dtype=spec.dtype, device=device)
             self._held = held.contiguous(memory_format=torch.channels_last)
 
     def begin(self, step: int) -> None:
@@ -56,33 +66,33 @@ class _Value:
         return stop - start == self._new
 
     def _band_of(self, step: int) -> tuple[int, int]:
-        first = step * self._new - self._place.lag
-        return max(0, first), min(self._height, first + self._new)
+        first = step * self._new - self._spec.lag
+        return max(0, first), min(self.height, first + self._new)
 
     @property
     def _first(self) -> int:
         """Row of the image that what is held begins with."""
-        if not self._place.kept:
+        if not self._spec.kept:
             return self.start
-        return self._step * self._new - self._place.lag - self._place.kept
+        return self._step * self._new - self._spec.lag - self._spec.kept
 
     def make_room(self) -> None:
         """Move up what is kept, for the band to be put below it."""
-        if self._held is None or not self._place.kept:
+        if self._held is None or not self._spec.kept:
             return
         if self._step > 0:
             self._move_up(self._held)
         if self.stop - self.start < self._new:
-            self._held[:, :, self._place.kept :].zero_()
+            self._held[:, :, self._spec.kept :].zero_()
 
     def _move_up(self, held: Tensor) -> None:
-        for at in range(0, self._place.kept, self._new):  # piecewise: the two must not overlap
-            until = min(at + self._new, self._place.kept)
+        for at in range(0, self._spec.kept, self._new):  # piecewise: the two must not overlap
+            until = min(at + self._new, self._spec.kept)
             held[:, :, at:until] = held[:, :, at + self._new : until + self._new]
 
     def room(self) -> Tensor | None:
         """Return where the band can be written; None where no rows are kept."""
-        return self.rows(self.start, self.stop) if self._place.kept else None
+        return self.rows(self.start, self.stop) if self._spec.kept else None
 
     def put(self, band: Tensor) -> None:
         """Take a band that was not written into its room."""
@@ -100,12 +110,12 @@ class _Value:
 
 
 class RowStream:
-    """An image, or a strip of it, on its way through a network.
+    """An image, or a strip of it, on its way through a network: fed rows, it returns rows.
 
     Parameters
     ----------
-    program : Program
-        The network's.
+    plan : StreamPlan
+        The network's, on its device.
     height, width : int
         Of the image, in input pixels.
     band : int
@@ -114,50 +124,64 @@ class RowStream:
         Given the work of a band, returns what does it again, without doing it. Most steps do the
         same work in the same places, which a device may have recorded at less cost than each of
         its parts.
+
+    Attributes
+    ----------
+    steps : list of tuple of int
+        The input rows ``(start, stop)`` that each call of :meth:`feed` takes, in order; none for
+        the last ones, which give what the network's delay has kept back.
     """
 
     def __init__(
         self,
-        program: Program,
+        plan: StreamPlan,
         height: int,
         width: int,
         band: int,
         record: Callable[[Work], Work] | None = None,
     ) -> None:
-        self._layers, self._record = program.layers, record
-        places, device = program.places, program.device
-        self._values = [_Value(place, band, height, width, device) for place in places]
-        last = places[-1]
-        self.steps = -(-(height * last.scale + last.lag) // (band * last.scale))
-        self._recorded = frozenset(self._steps_to_record() if record and places[0].kept else ())
+        self._layers, self._record = plan.layers, record
+        specs, device = plan.values, plan.device
+        self._plan, self._shape = plan, (specs[-1].channels, width * specs[-1].scale)
+        self._values = [_Value(spec, band, height, width, device) for spec in specs]
+        count = -(-(height * specs[-1].scale + specs[-1].lag) // (band * specs[-1].scale))
+        starts = [min(height, step * band) for step in range(count + 1)]
+        self.steps = list(pairwise(starts))
+        self._recorded = frozenset(self._steps_to_record() if record and specs[0].kept else ())
+        self._again: Work | None = None
+        self._step = 0
 
     @torch.inference_mode()
-    def iter_rows(self, read: Callable[[int, int], Tensor]) -> Iterator[tuple[int, Tensor]]:
-        """Yield what becomes known of the output: its first row, and rows ``(1, c, n, width)``.
-
-        The rows may be overwritten when the next ones are asked for.
+    def feed(self, rows: Tensor) -> Tensor:
+        """Take the next step's rows of the input, and return the rows of the output then known.
 
         Parameters
         ----------
-        read : callable
-            ``read(start, stop)`` returns rows ``(1, channels, n, width)`` of the input, on the
-            network's device. It is called for all of them, in order.
+        rows : Tensor
+            ``(1, channels, n, width)``, where the next of :attr:`steps` has n rows.
+
+        Returns
+        -------
+        Tensor
+            ``(1, channels, m, scale · width)``, those after the rows returned before; m may be 0.
+            The next call may overwrite them.
         """
         low, high = self._values[0], self._values[-1]
-        again: Work | None = None
-        for step in range(self.steps):
-            for value in self._values:
-                value.begin(step)
-            low.make_room()
-            if low.start < low.stop:
-                low.put(read(low.start, low.stop))
-            if self._record is not None and step in self._recorded:
-                again = again or self._record(self._compute_band)
-                again()
-            else:
-                self._compute_band()
-            if high.start < high.stop:
-                yield high.start, high.rows(high.start, high.stop)
+        for value in self._values:
+            value.begin(self._step)
+        low.make_room()
+        if low.start < low.stop:
+            low.put(self._plan.placed(rows))
+        if self._record is not None and self._step in self._recorded:
+            self._again = self._again or self._record(self._compute_band)
+            self._again()
+        else:
+            self._compute_band()
+        self._step += 1
+        if high.start < high.stop:
+            return high.rows(high.start, high.stop)
+        channels, width = self._shape
+        return rows.new_empty((1, channels, 0, width))
 
     def _compute_band(self) -> None:
         for layer, value in zip(self._layers, self._values[1:], strict=True):
@@ -167,7 +191,7 @@ class RowStream:
 
     def _steps_to_record(self) -> list[int]:
         """Return the steps that do the same work: no border is near any layer. None, if few."""
-        steps = range(1, self.steps)
+        steps = range(1, len(self.steps))
         even = [step for step in steps if all(value.is_whole(step) for value in self._values)]
         # The first of them is computed: libraries choose their algorithms.
         return even[1:] if len(even) >= _WORTH_RECORDING else []
@@ -189,18 +213,18 @@ def _compute(layer: Layer, values: list[_Value], value: _Value) -> None:
                 groups=layer.groups,
             )
         )
-    elif isinstance(layer, Shuffle):
+    elif isinstance(layer, PixelShuffle):
         factor = layer.factor
         value.put(
             F.pixel_shuffle(values[layer.source].rows(start // factor, stop // factor), factor)
         )
-    elif isinstance(layer, Enlarge):
-        _enlarge(values[layer.source], value, layer.factor)
-    elif isinstance(layer, Join):
-        _join([values[source].rows(start, stop) for source in layer.sources], value)
+    elif isinstance(layer, Interpolate):
+        _interpolate(layer, values[layer.source], value)
+    elif isinstance(layer, Concat):
+        _concat([values[source].rows(start, stop) for source in layer.sources], value)
     elif isinstance(layer, Cast):
         value.put(values[layer.source].rows(start, stop).to(layer.dtype))
-    elif isinstance(layer, Sum):
+    elif isinstance(layer, Add):
         first, second = (values[source].rows(start, stop) for source in layer.sources)
         _written(torch.add(first, second, out=value.room()), value)
     elif layer.slope is not None:
@@ -210,14 +234,16 @@ def _compute(layer: Layer, values: list[_Value], value: _Value) -> None:
         value.put(layer.function(values[layer.source].rows(start, stop), **layer.options))
 
 
-def _enlarge(source: _Value, value: _Value, factor: int) -> None:
-    first = value.start // factor
-    rows = source.rows(first, -(-value.stop // factor))
-    rows = rows.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
-    value.put(rows[:, :, value.start - factor * first : value.stop - factor * first])
+def _interpolate(layer: Interpolate, source: _Value, value: _Value) -> None:
+    factor = layer.factor
+    first, last = value.start // factor, -(-value.stop // factor)
+    # Beyond the image's border interpolation repeats it; elsewhere it sees the rows that are there.
+    above, below = max(0, first - layer.reach), min(source.height, last + layer.reach)
+    rows = interpolated(source.rows(above, below), factor, layer.mode)
+    value.put(rows[:, :, value.start - factor * above : value.stop - factor * above])
 
 
-def _join(parts: list[Tensor], value: _Value) -> None:
+def _concat(parts: list[Tensor], value: _Value) -> None:
     room = value.room()
     if room is None:
         value.put(torch.cat([part.to(parts[0].dtype) for part in parts], 1))

@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from napari_srgan.inference.devices import is_out_of_memory
 from napari_srgan.inference.images import Array
-from napari_srgan.inference.planes import as_tensor
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 
 
 def recorded(device: torch.device, work: Callable[[], None]) -> Callable[[], None]:
-    """Return what does a card's work again in the same memory, without doing it now.
+    """Capture ``work`` in a CUDA graph and return its replay, without doing it now.
 
     A graph costs the processor one launch in place of one for each of its kernels. Where the
     driver cannot record the work, it is what is returned.
@@ -28,14 +28,14 @@ def recorded(device: torch.device, work: Callable[[], None]) -> Callable[[], Non
     Parameters
     ----------
     device : torch.device
-        The card.
+        The CUDA device.
     work : callable
         Done at least once before, with tensors that stay where they are. It must wait for nothing.
 
     Raises
     ------
     torch.cuda.OutOfMemoryError
-        If the card has no memory for what the work allocates.
+        If the device has no memory for what the work allocates.
     """
     graph = torch.cuda.CUDAGraph()
     aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -57,8 +57,8 @@ def recorded(device: torch.device, work: Callable[[], None]) -> Callable[[], Non
     return graph.replay
 
 
-class Link:
-    """The way between the computer's memory and a device.
+class DeviceTransfer:
+    """Copies of pixels to a device and back.
 
     To and from a CUDA card, pixels travel through pinned memory, and results on a stream of their
     own: nobody waits for them before they are asked for.
@@ -91,7 +91,7 @@ class Link:
         return tensor.pin_memory().to(self.end, non_blocking=True)
 
     def fetch(self, *tensors: Tensor) -> Callable[[], list[Tensor]]:
-        """Begin to bring tensors back; return what waits for them and gives them.
+        """Start the device-to-host copy; return a function that waits for it and gives the tensors.
 
         They must not be written to any more.
         """
@@ -111,6 +111,11 @@ class Link:
         return wait
 
 
+def as_tensor(pixels: Array) -> Tensor:
+    """Return a copy of an array, of any strides and byte order."""
+    return torch.from_numpy(np.array(pixels, pixels.dtype.newbyteorder("="), order="C"))
+
+
 def _pinned_copy(tensor: Tensor, stream: torch.cuda.Stream) -> Tensor:
     copy = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
     copy.copy_(tensor, non_blocking=True)
@@ -118,8 +123,8 @@ def _pinned_copy(tensor: Tensor, stream: torch.cuda.Stream) -> Tensor:
     return copy
 
 
-def behind(items: Iterable[Item], count: int) -> Iterator[Item]:
-    """Yield items in order, each when ``count`` more have been begun, or all."""
+def lookahead(items: Iterable[Item], count: int) -> Iterator[Item]:
+    """Iterate with a lookahead: yield each item when ``count`` more have been begun, or all."""
     begun: deque[Item] = deque()
     for item in items:
         begun.append(item)

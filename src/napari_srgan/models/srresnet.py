@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+import math
+import re
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
+from napari_srgan.models.generator import Generator
 from napari_srgan.models.subpixel import convolve_before_shuffle
 
 BLOCKS = 16  # §3.2: "16 identical (B = 16) residual blocks"
@@ -99,23 +102,7 @@ class Tail(nn.Module):
         return convolve_before_shuffle(x, self.last.weight, self.last.bias, factor)
 
 
-def receptive_radius(module: nn.Module) -> Fraction:
-    """Return how far one output of ``module`` sees, in pixels of the module's input.
-
-    The layers are taken in the order they are registered; a residual connection never reaches
-    further than the convolutions it bypasses, so the sum over all of them is the longest path.
-    """
-    radius, scale = Fraction(0), 1
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
-            reach = layer.dilation[0] * (layer.kernel_size[0] - 1)
-            radius += Fraction(reach, 2 * scale)
-        elif isinstance(layer, nn.PixelShuffle):
-            scale *= layer.upscale_factor
-    return radius
-
-
-class SRResNet(nn.Module):
+class SRResNet(Generator):
     """The generator: low-resolution pixels in [0, 1] to high-resolution pixels in [-1, 1].
 
     Maps ``(n, channels, h, w)`` to ``(n, channels, scale·h, scale·w)`` for any ``h, w ≥ 1``.
@@ -139,10 +126,8 @@ class SRResNet(nn.Module):
     ----------
     body, tail : nn.Module
         The low-resolution part, and the part that makes pixels of its features.
-    body_radius, tail_radius : fractions.Fraction
-        How far each part sees, in low-resolution pixels (37 and 2½ for the paper's network).
-    output_range : tuple of float
-        What the network gives for black and for white.
+    value_range : tuple of float
+        What the network gives for black and for white: (-1, 1).
 
     Raises
     ------
@@ -153,6 +138,9 @@ class SRResNet(nn.Module):
     ----------
     Ledig et al., arXiv:1609.04802v5, §2.1.1, §3.2 and Figure 4.
     """
+
+    family = "srresnet"
+    value_range = (-1.0, 1.0)  # §3.2
 
     def __init__(
         self,
@@ -173,19 +161,38 @@ class SRResNet(nn.Module):
             raise ValueError(f"scale must be one of {sorted(_STAGES)}; got {scale}.")
         self.blocks, self.features, self.channels = blocks, features, channels
         self.scale, self.batch_norm = scale, batch_norm
-        self.output_range = (-1.0, 1.0)  # §3.2
         self.body = Body(channels, features, blocks, batch_norm)
         self.tail = Tail(channels, features, scale)
 
-    @property
-    def body_radius(self) -> Fraction:
-        """How far a feature sees, in low-resolution pixels."""
-        return receptive_radius(self.body)
+    @classmethod
+    def sizes_of(cls, state: Mapping[str, Tensor]) -> dict[str, int | float | bool] | None:
+        """Return the sizes that tensors of this family's names have, or None."""
+        head = state.get("body.head.weight")
+        if head is None or head.ndim != 4:
+            return None
+        features, channels = head.shape[:2]
+        blocks = [key for key in state if re.fullmatch(r"body\.blocks\.\d+\.conv1\.weight", key)]
+        scale = 1
+        for key, value in state.items():
+            if re.fullmatch(r"tail\.upsample\.\d+\.conv\.weight", key):
+                scale *= math.isqrt(value.shape[:1].numel() // max(1, features))
+        return {
+            "blocks": len(blocks),
+            "features": features,
+            "channels": channels,
+            "scale": scale,
+            "batch_norm": "body.norm.weight" in state,
+        }
 
-    @property
-    def tail_radius(self) -> Fraction:
-        """How far a pixel sees into the features, in low-resolution pixels."""
-        return receptive_radius(self.tail)
+    def sizes(self) -> dict[str, int | float | bool]:
+        """Return the constructor's arguments that give a network like this one."""
+        return {
+            "blocks": self.blocks,
+            "features": self.features,
+            "channels": self.channels,
+            "scale": self.scale,
+            "batch_norm": self.batch_norm,
+        }
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.tail(self.body(x))
@@ -229,7 +236,7 @@ def start_as_interpolation(network: SRResNet) -> None:
             for output in range(sub_pixels * channels):
                 _pass_through(stage.conv, output=output, source=output // sub_pixels)
 
-    low, high = network.output_range
+    low, high = network.value_range
     last = network.tail.last
     nn.init.normal_(last.weight, std=1e-3)
     last.weight[:, :channels].zero_()

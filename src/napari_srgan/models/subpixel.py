@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 
 def kernel_before_shuffle(weight: Tensor, factor: int) -> Tensor:
@@ -73,6 +74,11 @@ def convolve_before_shuffle(x: Tensor, weight: Tensor, bias: Tensor | None, fact
     Tensor
         ``(n, outputs, factor · h, factor · w)``.
     """
+    if has_torch_function_unary(x):  # as torch's own functions do for what stands in for a tensor
+        result: Tensor = handle_torch_function(
+            convolve_before_shuffle, (x,), x, weight, bias, factor
+        )
+        return result
     kernel = kernel_before_shuffle(weight, factor)
     bias = None if bias is None else bias.repeat_interleave(factor**2)
     padding = low_resolution_reach(weight.shape[-1], factor)

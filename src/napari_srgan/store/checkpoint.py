@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.models.families import FAMILIES
+from napari_srgan.models.generator import Generator
 from napari_srgan.store.self_test import TENSORS, SelfTest
 from napari_srgan.store.tensor_file import CheckpointError, listed, read_tensors, write_tensors
 
@@ -37,7 +36,7 @@ class Model:
     ----------
     name : str
         How it is chosen and shown.
-    network : SRResNet
+    network : Generator
         In evaluation mode, float32, on the CPU.
     metadata : mapping of str to str
         What the file says of itself; empty for files that cannot.
@@ -48,7 +47,7 @@ class Model:
     """
 
     name: str
-    network: SRResNet
+    network: Generator
     metadata: Mapping[str, str]
     invents: bool = False
     self_test: SelfTest | None = None
@@ -62,7 +61,7 @@ class Model:
 def load_checkpoint(path: str | Path, name: str | None = None) -> Model:
     """Load a generator from a safetensors file, or from a PyTorch file that holds only tensors.
 
-    Blocks, features, channels, scale and normalisation are read off the tensors' names and shapes.
+    The family and its sizes are read off the tensors' names and shapes.
 
     Parameters
     ----------
@@ -96,7 +95,7 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> Model:
 
 def save_checkpoint(
     path: str | Path,
-    network: SRResNet,
+    network: Generator,
     metadata: Mapping[str, str],
     self_test: SelfTest | None = None,
     *,
@@ -108,7 +107,7 @@ def save_checkpoint(
     ----------
     path : str or Path
         The file; one that is there is replaced.
-    network : SRResNet
+    network : Generator
         The generator, in any mode and on any device.
     metadata : mapping of str to str
         What the file says of itself.
@@ -131,7 +130,7 @@ def save_checkpoint(
     write_tensors(Path(path), state, metadata)
 
 
-def rounded_to_half(network: SRResNet) -> SRResNet:
+def rounded_to_half(network: Generator) -> Generator:
     """Return a copy of the network as it is loaded from a file that keeps 16 bits of it.
 
     Raises
@@ -157,11 +156,14 @@ def _stored_in_half(key: str, value: Tensor) -> Tensor:
     return half
 
 
-def _build(state: dict[str, Tensor], path: Path) -> SRResNet:
+def _build(state: dict[str, Tensor], path: Path) -> Generator:
     """Return the network that these tensors, all of them and no others, belong to."""
-    sizes = _architecture(state, path)
-    with torch.device("meta"):
-        network = SRResNet(**sizes)
+    kind, sizes = _family_of(state, path)
+    try:
+        with torch.device("meta"):
+            network = kind(**sizes)
+    except ValueError as error:
+        raise CheckpointError(f"{path} describes no {kind.__name__}: {error}") from error
     expected = network.state_dict()
     missing = sorted(expected.keys() - state.keys())
     extra = sorted(state.keys() - expected.keys())
@@ -176,7 +178,9 @@ def _build(state: dict[str, Tensor], path: Path) -> SRResNet:
         if keys
     ]
     if problems:
-        raise CheckpointError(f"{path} does not fit an SRResNet of {sizes}: {'; '.join(problems)}.")
+        raise CheckpointError(
+            f"{path} does not fit {kind.__name__} of {sizes}: {'; '.join(problems)}."
+        )
     # Copies: what safetensors gives is the file's own pages, which may change under the network.
     state = {key: value.to(expected[key].dtype, copy=True) for key, value in state.items()}
     broken = [key for key, value in state.items() if not bool(torch.isfinite(value).all())]
@@ -186,35 +190,17 @@ def _build(state: dict[str, Tensor], path: Path) -> SRResNet:
     return network
 
 
-def _architecture(state: dict[str, Tensor], path: Path) -> dict[str, Any]:
-    """Return the generator's sizes, read off its tensors."""
-    head = state.get("body.head.weight")
-    if head is None or head.ndim != 4:
-        raise CheckpointError(
-            f"{path} is not an SRResNet of this package: it has no 4-D tensor body.head.weight. "
-            f"Its tensors are {listed(sorted(state))}."
-        )
-    blocks = _numbered(state, r"body\.blocks\.(\d+)\.conv1\.weight")
-    stages = _numbered(state, r"tail\.upsample\.(\d+)\.conv\.weight")
-    features, channels = int(head.shape[0]), int(head.shape[1])
-    scale = 1
-    for stage in stages:
-        outputs = state[f"tail.upsample.{stage}.conv.weight"].shape[:1].numel()
-        scale *= math.isqrt(outputs // max(1, features))
-    sizes = {
-        "blocks": len(blocks),
-        "features": features,
-        "channels": channels,
-        "scale": scale,
-        "batch_norm": "body.norm.weight" in state,
-    }
-    try:
-        with torch.device("meta"):
-            SRResNet(**sizes)  # type: ignore[arg-type]  # a dict of int and bool
-    except ValueError as error:
-        raise CheckpointError(f"{path} describes no SRResNet: {error}") from error
-    return sizes
-
-
-def _numbered(state: dict[str, Tensor], pattern: str) -> list[str]:
-    return [match[1] for key in state if (match := re.fullmatch(pattern, key))]
+def _family_of(state: dict[str, Tensor], path: Path) -> tuple[type[Generator], dict[str, Any]]:
+    """Return the family that tensors are of, and the sizes that they say."""
+    for kind in FAMILIES.values():
+        try:
+            sizes = kind.sizes_of(state)
+        except ValueError as error:
+            raise CheckpointError(f"{path} describes no {kind.__name__}: {error}.") from error
+        if sizes is not None:
+            return kind, sizes
+    families = ", ".join(kind.__name__ for kind in FAMILIES.values())
+    raise CheckpointError(
+        f"{path} is no generator of this package ({families}). Its tensors are "
+        f"{listed(sorted(state))}."
+    )

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.models.generator import Generator
 from napari_srgan.store.tensor_file import CheckpointError
 
 SIZE = (24, 32)  # pixels of the picture, height and width
@@ -41,7 +41,7 @@ class SelfTest:
 
     @classmethod
     def from_tensors(
-        cls, tensors: Mapping[str, Tensor], network: SRResNet, path: Path
+        cls, tensors: Mapping[str, Tensor], network: Generator, path: Path
     ) -> SelfTest | None:
         """Return the self-test of a network that a file has in these of its tensors, or None.
 
@@ -73,7 +73,7 @@ class SelfTest:
         return {_LOW: torch.from_numpy(self.low), _UPSCALED: torch.from_numpy(self.upscaled)}
 
 
-def _fits(low: Tensor, upscaled: Tensor, network: SRResNet) -> bool:
+def _fits(low: Tensor, upscaled: Tensor, network: Generator) -> bool:
     if low.ndim != 3 or (low.dtype, upscaled.dtype) != (torch.uint8, torch.float32):
         return False
     channels, height, width = low.shape
@@ -85,7 +85,7 @@ def _fits(low: Tensor, upscaled: Tensor, network: SRResNet) -> bool:
     )
 
 
-def make_self_test(network: SRResNet) -> SelfTest:
+def make_self_test(network: Generator) -> SelfTest:
     """Return the self-test of a network: what it makes of :func:`hard_picture`.
 
     It is computed by the network as it was trained, not as it is rewritten for inference, and in
@@ -95,7 +95,7 @@ def make_self_test(network: SRResNet) -> SelfTest:
     exact = copy.deepcopy(network).to("cpu", torch.float64).eval()
     with torch.inference_mode():
         high = exact(torch.from_numpy(low)[None].double() / 255)[0]
-    black, white = network.output_range
+    black, white = network.value_range
     return SelfTest(low, ((high - black) / (white - black)).float().numpy())
 
 

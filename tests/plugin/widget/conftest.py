@@ -110,9 +110,9 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """Let tiles through only when told to, and count those that were begun."""
     from qtpy.QtCore import QThreadPool
 
-    from napari_srgan.inference import engine
+    from napari_srgan.inference.planes import Plane
 
-    allowed, try_tile = threading.Semaphore(0), engine._try_tile
+    allowed, read = threading.Semaphore(0), Plane.read
     gate = SimpleNamespace(begun=0, threads=set(), let=lambda n: allowed.release(n))
 
     def gated(*args: Any) -> Any:
@@ -120,9 +120,9 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
         gate.threads.add(threading.current_thread())
         if not allowed.acquire(timeout=MINUTE / 1000):
             raise TimeoutError("the test let no more tiles through")
-        return try_tile(*args)
+        return read(*args)
 
-    monkeypatch.setattr(engine, "_try_tile", gated)
+    monkeypatch.setattr(Plane, "read", gated)
     yield gate
     gate.let(1000)
     QThreadPool.globalInstance().waitForDone(MINUTE)

@@ -4,9 +4,8 @@ import dask.array as da
 import numpy as np
 import pytest
 import torch
+from watching import watch_passes
 
-from napari_srgan.inference import engine
-from napari_srgan.inference import run as inference
 from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings
 from napari_srgan.plugin import controls
@@ -135,12 +134,9 @@ class TestResult:
 
         assert np.isfinite(viewer.layers[1].data).all()
 
-    def test_a_warning_on_the_way_is_shown_and_kept(self, alone, settled, messages, monkeypatch):
+    def test_a_warning_on_the_way_is_shown_and_kept(self, alone, settled, messages, passes):
         viewer, widget = alone(GREY)
-        try_tile, failures = engine._try_tile, iter([None])
-        monkeypatch.setattr(
-            engine, "_try_tile", lambda *args: next(failures, "go") and try_tile(*args)
-        )
+        passes(lambda window, count: count == 1)
         widget.start()
         settled(widget)
 
@@ -213,11 +209,8 @@ class TestErrors:
     ):
         viewer, widget = alone(GREY)
 
-        def fail(*_args):
-            raise error
-
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(inference.Runner, "__call__", fail)
+            watch_passes(patch, lambda window, count: True, error)
             widget.start()
             settled(widget)
 

@@ -1,0 +1,161 @@
+"""Stream plan: for each value of a network, where it lies and which rows a stream of it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from napari_srgan.graph.analyse import Extent, extents
+from napari_srgan.graph.bfloat16 import in_bfloat16
+from napari_srgan.graph.ops import (
+    Add,
+    Cast,
+    Concat,
+    Convolution,
+    Interpolate,
+    Layer,
+    Layers,
+    PixelShuffle,
+    moved,
+    sources_of,
+)
+from napari_srgan.graph.split_kernel import with_columns_apart
+
+# Values as large as the largest that are about while a layer works: what it takes and gives, and
+# the copies that libraries make. Measured with oneDNN: 5.9.
+_WORK = 6
+
+
+@dataclass(frozen=True)
+class ValueSpec:
+    """Shape and delay of one value in a stream.
+
+    Attributes
+    ----------
+    scale : int
+        Rows to an input row.
+    lag : int
+        Rows that it is behind the input.
+    kept : int
+        Rows before its newest band that layers read again.
+    channels, dtype
+        Of its pixels.
+    """
+
+    scale: int
+    lag: int
+    kept: int
+    channels: int
+    dtype: torch.dtype
+
+    def bytes_per_column(self, rows: int) -> int:
+        """Return the bytes of some of its rows, for a column of the input."""
+        return rows * self.scale * self.channels * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """A network's layers and, for each value, what a stream of them has to keep.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+        In the order they are computed.
+    values : tuple of ValueSpec
+        Of the input, then of each layer's value.
+    """
+
+    layers: Layers
+    values: tuple[ValueSpec, ...]
+
+    @classmethod
+    def of(cls, layers: Layers, precision: torch.dtype = torch.float32) -> StreamPlan:
+        """Return the plan for float32 layers, computed in a floating type.
+
+        Raises
+        ------
+        NotStreamableError
+            If no convolution takes the input, or values of different sizes are put together.
+        """
+        extents(layers)  # for its errors
+        if precision == torch.bfloat16:
+            layers = in_bfloat16(layers)
+        else:
+            layers = tuple(moved(layer, precision) for layer in with_columns_apart(layers))
+        sizes = extents(layers)
+        values = [ValueSpec(1, 0, 0, sizes[0].channels, _input_dtype(layers))]
+        kept = [0] * (len(layers) + 1)
+        for layer, size in zip(layers, sizes[1:], strict=True):
+            sources = sources_of(layer)
+            value = _spec(layer, size, [values[source] for source in sources])
+            for source in sources:
+                kept[source] = max(kept[source], _needed(layer, values[source].lag, value.lag))
+            values.append(value)
+        return cls(
+            layers,
+            tuple(replace(value, kept=rows) for value, rows in zip(values, kept, strict=True)),
+        )
+
+    def on(self, device: torch.device) -> StreamPlan:
+        """Return the same on a device."""
+        return replace(self, layers=tuple(moved(layer, device) for layer in self.layers))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(_convolutions(self.layers)).weight.device
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights."""
+        return sum(layer.weight.nbytes for layer in _convolutions(self.layers))
+
+    def placed(self, rows: Tensor) -> Tensor:
+        """Return rows ``(1, c, h, w)`` where the network is, as it takes them."""
+        rows = rows.to(self.device, self.values[0].dtype)
+        return rows.contiguous(memory_format=torch.channels_last)
+
+    def memory(self, width: int, band: int) -> int:
+        """Return about how many bytes a stream of this width takes, a band at work included."""
+        held = sum(v.bytes_per_column(v.kept + band * v.scale) for v in self.values if v.kept)
+        working = max(value.bytes_per_column(band * value.scale) for value in self.values)
+        return width * (held + _WORK * working)
+
+
+def _input_dtype(layers: Layers) -> torch.dtype:
+    """Return the type in which the input is taken: that of the first weights."""
+    return next(_convolutions(layers)).weight.dtype
+
+
+def _spec(layer: Layer, size: Extent, sources: list[ValueSpec]) -> ValueSpec:
+    """Return what a layer's value is, of which nothing is kept yet."""
+    first, *others = sources
+    lag, dtype = max(source.lag for source in sources), first.dtype
+    if isinstance(layer, Convolution):
+        lag, dtype = lag + layer.reach[0], layer.weight.dtype
+    elif isinstance(layer, PixelShuffle):
+        lag *= layer.factor
+    elif isinstance(layer, Interpolate):
+        lag = (lag + layer.reach) * layer.factor
+    elif isinstance(layer, Cast):
+        dtype = layer.dtype
+    elif isinstance(layer, Add):
+        for source in others:
+            dtype = torch.promote_types(dtype, source.dtype)
+    return ValueSpec(size.scale, lag, 0, size.channels, dtype)
+
+
+def _convolutions(layers: Layers) -> Iterator[Convolution]:
+    return (layer for layer in layers if isinstance(layer, Convolution))
+
+
+def _needed(layer: Layer, source_lag: int, lag: int) -> int:
+    """Return how many rows before its newest band a layer reads of a value."""
+    if isinstance(layer, Convolution):
+        return 2 * layer.reach[0]
+    if isinstance(layer, Interpolate):
+        return 2 * layer.reach
+    return lag - source_lag if isinstance(layer, (Add, Concat)) else 0

@@ -1,0 +1,149 @@
+"""EDSR, enhanced deep residual network (Lim et al. 2017, arXiv:1707.02921v1, §3 and Fig. 3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from napari_srgan.models.generator import Generator
+
+BLOCKS = 16  # §3.2: the baseline's B
+FEATURES = 64  # §3.2: the baseline's F
+SCALE = 4
+MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K in RGB (§4.1: "subtracting the mean RGB value")
+
+_STAGES = {2: (2,), 3: (3,), 4: (2, 2)}  # Fig. 3: pixel-shuffle factors, in order
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+class ScaledResidualBlock(nn.Module):
+    """Convolution, ReLU, convolution, a constant factor, and the input added (Fig. 2c, §3.3).
+
+    Maps ``(n, features, h, w)`` to the same shape.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.conv1 = _convolution(features, features)
+        self.act = nn.ReLU()
+        self.conv2 = _convolution(features, features)
+
+    def forward(self, x: Tensor, residual_scaling: Tensor) -> Tensor:
+        out: Tensor = x + self.conv2(self.act(self.conv1(x))) * residual_scaling
+        return out
+
+
+class EDSR(Generator):
+    """SRResNet without norms, with 3 × 3 kernels and ReLU in the blocks alone.
+
+    Maps ``(n, channels, h, w)`` in [0, 1] to ``(n, channels, scale·h, scale·w)`` in [0, 1] for any
+    ``h, w ≥ 1``. With the defaults it is the paper's baseline, 1 517 571 parameters.
+
+    Parameters
+    ----------
+    blocks : int
+        Residual blocks, 1 or more.
+    features : int
+        Feature maps of every hidden layer.
+    channels : int
+        Channels of the image, in and out.
+    scale : int
+        Upscaling factor: 2, 3 or 4.
+    residual_scaling : float
+        Factor of every residual branch (§3.3: 0.1 where there are 256 features). It is kept with
+        the weights.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive or the scale is not one of those above.
+
+    References
+    ----------
+    Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", CVPR Workshops
+    2017, arXiv:1707.02921v1.
+    """
+
+    family = "edsr"
+    mean: Tensor
+    residual_scaling: Tensor
+
+    def __init__(
+        self,
+        *,
+        blocks: int = BLOCKS,
+        features: int = FEATURES,
+        channels: int = 3,
+        scale: int = SCALE,
+        residual_scaling: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if min(blocks, features, channels) < 1:
+            raise ValueError(
+                "blocks, features and channels must be 1 or more; "
+                f"got {blocks}, {features} and {channels}."
+            )
+        if scale not in _STAGES:
+            raise ValueError(f"scale must be one of {sorted(_STAGES)}; got {scale}.")
+        self.scale, self.channels = scale, channels
+        mean = torch.tensor(MEAN) if channels == 3 else torch.full((channels,), sum(MEAN) / 3)
+        self.register_buffer("mean", mean.view(1, channels, 1, 1))
+        self.register_buffer("residual_scaling", torch.tensor(float(residual_scaling)))
+        self.head = _convolution(channels, features)
+        self.blocks = nn.ModuleList(ScaledResidualBlock(features) for _ in range(blocks))
+        self.trunk = _convolution(features, features)
+        self.upsample = nn.ModuleList(
+            nn.Sequential(_convolution(features, features * factor**2), nn.PixelShuffle(factor))
+            for factor in _STAGES[scale]
+        )
+        self.last = _convolution(features, channels)
+
+    @classmethod
+    def sizes_of(cls, state: Mapping[str, Tensor]) -> dict[str, int | float | bool] | None:
+        """Return the sizes that tensors of this family's names have, or None."""
+        head, scaling = state.get("head.weight"), state.get("residual_scaling")
+        if head is None or scaling is None or head.ndim != 4 or scaling.numel() != 1:
+            return None
+        features, channels = head.shape[:2]
+        stages = [state[key] for key in state if re.fullmatch(r"upsample\.\d+\.0\.weight", key)]
+        factors = {len(stage) // max(1, features) for stage in stages}
+        kind = (len(stages), *factors)
+        scales = {(len(f), f[0] ** 2): scale for scale, f in _STAGES.items()}
+        if kind not in scales:
+            raise ValueError(f"an EDSR enlarges by one of {sorted(_STAGES)}")
+        blocks = [key for key in state if re.fullmatch(r"blocks\.\d+\.conv1\.weight", key)]
+        return {
+            "blocks": len(blocks),
+            "features": features,
+            "channels": channels,
+            "scale": scales[kind],
+            "residual_scaling": float(scaling),
+        }
+
+    def sizes(self) -> dict[str, int | float | bool]:
+        """Return the constructor's arguments that give a network like this one."""
+        return {
+            "blocks": len(self.blocks),
+            "features": self.head.out_channels,
+            "channels": self.channels,
+            "scale": self.scale,
+            "residual_scaling": float(self.residual_scaling),
+        }
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Upscale images in [0, 1]; the output is, too, but for overshoot."""
+        x = self.head(x - self.mean)
+        y = x
+        for block in self.blocks:
+            y = block(y, self.residual_scaling)
+        y = self.trunk(y) + x
+        for stage in self.upsample:
+            y = stage(y)
+        out: Tensor = self.last(y) + self.mean
+        return out
