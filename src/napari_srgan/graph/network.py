@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, TypeAlias
 
@@ -21,6 +21,7 @@ from napari_srgan.graph.fold import (
 )
 from napari_srgan.graph.ops import (
     Convolution,
+    Layer,
     Layers,
     NotStreamableError,
     input_channels,
@@ -105,12 +106,24 @@ class LayerNetwork:
 
     def placed(self, device: torch.device, precision: torch.dtype) -> Function:
         """Return what computes whole windows on a device, in a floating type."""
-        layers = tuple(moved(moved(layer, precision), device) for layer in self.layers)
+        layers = tuple(
+            _channels_last(moved(moved(layer, precision), device)) for layer in self.layers
+        )
         return lambda x: run_layers(layers, x)
 
     def stream_plan(self, precision: torch.dtype) -> StreamPlan:
         """Return the plan by which rows are streamed, on the CPU."""
         return StreamPlan.of(self.layers, precision)
+
+
+def _channels_last(layer: Layer) -> Layer:
+    """Return a layer whose weights lie channels-last, strides of single channels included.
+
+    By these libraries choose how a convolution of one channel is computed.
+    """
+    if not isinstance(layer, Convolution):
+        return layer
+    return replace(layer, weight=layer.weight.clone(memory_format=torch.channels_last))
 
 
 class UnitRange(nn.Module):
