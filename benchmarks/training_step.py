@@ -26,7 +26,7 @@ from napari_srgan.training.data.open import CropSampler, iter_batches, open_pack
 from napari_srgan.training.optimise.distributed import Team
 from napari_srgan.training.optimise.losses import pixel_loss
 from napari_srgan.training.run.loop import unit_batch
-from napari_srgan.training.run.trainers import SRGANTrainer, SRResNetTrainer, build_generator
+from napari_srgan.training.run.trainers import AdversarialTrainer, PretrainTrainer, build_generator
 
 ROUNDS = 5
 
@@ -40,11 +40,11 @@ def main() -> None:
         sampler = sampler_of_samples(Path(folder))
         batches = iter_batches(sampler, 0, 0)
         content, team = pixel_loss("mse"), Team()
-        fast = SRResNetTrainer(recipe, content, device, team)
+        fast = PretrainTrainer(recipe, content, device, team)
         steps = {
             "plain float32": plain_step(recipe, device),
             "phase 1": fast.update,
-            "phase 2": SRGANTrainer(recipe, None, content, device, team).update,
+            "phase 2": AdversarialTrainer(recipe, None, content, device, team).update,
         }
         times: dict[str, list[float]] = {name: [] for name in steps}
         waits: list[float] = []
@@ -71,13 +71,13 @@ def main() -> None:
 def plain_step(recipe: Recipe, device: torch.device) -> Callable[[Tensor, Tensor], None]:
     """Return a step of phase 1 as it is commonly written."""
     network = build_generator(recipe).to(device).train()
-    optimiser = torch.optim.Adam(network.parameters(), lr=1e-4)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
 
     def step(low: Tensor, high: Tensor) -> None:
         loss = F.mse_loss(network(low.contiguous()), high.contiguous())
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimizer.step()
 
     return step
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_srgan.training.config import every_setting, load_recipe, recipe_names
+from napari_srgan.training.config import every_setting, load_recipe, recipe_names, resolve
 
 if TYPE_CHECKING:
     from napari_srgan.training.metrics.evaluate import Upscaler
@@ -41,7 +42,7 @@ def main() -> None:
 @app.command()
 def train(
     data: Annotated[Path, typer.Argument(help="A folder of images, at any depth; or DIV2K.")],
-    out: Annotated[Path, typer.Option(help="The run's folder. A run in it is gone on with.")],
+    out: Annotated[Path, typer.Option(help="The run's folder. A run in it is resumed.")],
     recipe: Annotated[str, typer.Option(help="A name (see: recipes) or a TOML file.")],
     settings: Annotated[
         list[str] | None,
@@ -62,7 +63,7 @@ def train(
     ] = None,
     teacher: Annotated[
         Path | None,
-        typer.Option(help="A model to learn from, too: --set srresnet.teacher_share=0.7."),
+        typer.Option(help="A model to learn from, too: --set pretrain.teacher_share=0.7."),
     ] = None,
     phase_1_weights: Annotated[
         Path | None, typer.Option(help="Start phase 2 from this model; no phase 1.")
@@ -74,7 +75,7 @@ def train(
     save_every: Annotated[int, typer.Option(help="Steps.", min=1)] = 500,
     validate_every: Annotated[int, typer.Option(help="Steps.", min=1)] = 1000,
 ) -> None:
-    """Train SRResNet (phase 1), then SRGAN (phase 2) if the recipe has it.
+    """Train a generator (phase 1), then against a discriminator (phase 2) if the recipe says so.
 
     The command "settings" lists what --set can replace.
 
@@ -108,15 +109,14 @@ def _setting(text: str) -> tuple[str, Any]:
     import tomllib
 
     name, equals, value = text.partition("=")
-    kinds = every_setting()
     if not equals:
         raise ValueError(f"--set takes NAME=VALUE; got {text!r}.")
     name, value = name.strip(), value.strip()
-    if name in kinds and kinds[name][0] is str:
-        return name, value.strip("\"'")
     try:
         return name, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError as error:
+        if re.fullmatch(r"[A-Za-z][\w-]*", value):  # a word needs no quotes
+            return name, value
         raise ValueError(f"{name} cannot be {value!r}: {error}.") from error
 
 
@@ -280,7 +280,7 @@ def export(
 
 
 @app.command()
-def blend(
+def interpolate(
     faithful: Annotated[Path, typer.Argument(help="A model trained for fidelity.")],
     sharp: Annotated[Path, typer.Argument(help="One trained on from it with a discriminator.")],
     to: Annotated[Path, typer.Argument(help="The safetensors file to write.")],
@@ -290,12 +290,15 @@ def blend(
         bool, typer.Option("--half", help="Store convolutions in 16 bits: half the size.")
     ] = False,
 ) -> None:
-    """Write the network between two, weight by weight: fewer artefacts for less sharpness."""
+    """Interpolate two networks, weight by weight: fewer artefacts for less sharpness."""
     with _told():
-        from napari_srgan.training.run.export import export_between
+        from napari_srgan.training.run.export import export_interpolated
 
-        entry = export_between(faithful, sharp, to, name or to.stem, share=share, half=half)
+        entry = export_interpolated(faithful, sharp, to, name or to.stem, share=share, half=half)
         typer.echo(json.dumps(entry, indent=2, ensure_ascii=False))
+
+
+app.command("blend", hidden=True, deprecated=True)(interpolate)  # its name until version 0.1
 
 
 @app.command()
@@ -327,12 +330,32 @@ def recipes() -> None:
 
 
 @app.command()
-def settings() -> None:
-    """List what a recipe can set, for --set: the paper's value, or the default, in brackets."""
-    known = every_setting()
-    width = max(map(len, known))
-    for name, (_kind, text) in known.items():
-        typer.echo(f"{name:{width}}  {text}")
+def settings(
+    recipe: Annotated[
+        str, typer.Argument(help="A name (see: recipes) or a TOML file; left out, all there is.")
+    ] = "",
+) -> None:
+    """Print a recipe's settings, its bases' and defaults included, and what each is set by.
+
+    Without a recipe: what --set can replace, the default in brackets, which is the paper's where
+    there is one.
+    """
+    with _told():
+        if recipe:
+            for row in _columns(
+                [(s.name, str(s.value), s.source, s.text) for s in resolve(recipe)]
+            ):
+                typer.echo(row)
+            return
+        for row in _columns([(name, text) for name, (_kind, text) in every_setting().items()]):
+            typer.echo(row)
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return rows as lines, their columns one below the other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)) for row in rows]
+    return [line.rstrip() for line in lines]
 
 
 @contextmanager

@@ -1,9 +1,14 @@
-"""What a training run does, as frozen values: the only source of defaults, checks and help."""
+"""What a training run does, as frozen values: the only source of defaults, checks and help.
+
+The defaults are the paper's; a recipe is what it changes of them, or of another recipe, its base.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
+import logging
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,10 +16,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+log = logging.getLogger(__name__)
+
 CONTENT_LOSSES = ("mse", "l1", "luminance", "psnr", "vgg22", "vgg54")
-# "batch" as the paper trains; "running" holds the statistics, as at test time, which suits a
-# network that is trained on.
-NORMS = ("batch", "running")
+BATCH_NORM = ("train", "frozen")
+SCHEDULES = ("constant", "cosine", "halving")
 # v5 §3.2: brings the VGG loss to the scale of the MSE; it enters eq. 5 squared, as about 0.006.
 VGG_SCALE_PAPER = 1 / 12.75
 ADVERSARIAL_WEIGHT = 1e-3  # eq. 3
@@ -26,12 +32,61 @@ def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
 
 @dataclass(frozen=True)
 class Network:
-    """The generator (Fig. 4)."""
+    """The generator: a family, and the arguments of its constructor.
 
-    blocks: int = _setting(16, "Residual blocks (§3.2: B = 16).")
-    features: int = _setting(64, "Feature maps (Fig. 4: n64).")
-    channels: int = _setting(3, "Channels of the images.")
-    scale: int = _setting(4, "Upscaling factor (§3.1: r = 4).")
+    Attributes
+    ----------
+    family : str
+        One of :data:`napari_srgan.models.families.FAMILIES`.
+    arguments : mapping of str to int, float or bool
+        Those that are given differ from the family's defaults; once made, all are here.
+
+    Raises
+    ------
+    ValueError
+        If there is no such family, or an argument or its type is none of its constructor's.
+    """
+
+    family: str = "srresnet"
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = family_arguments(self.family)
+        given = {}
+        for name, value in self.arguments.items():
+            if name not in known:
+                raise ValueError(f"Unknown setting 'network.{name}'{_nearest(name, list(known))}")
+            given[name] = _typed(f"network.{name}", value, type(known[name]))
+            if type(value) is int:
+                _above_zero(f"network.{name}", value)
+        object.__setattr__(self, "arguments", {**known, **given})
+
+    @property
+    def scale(self) -> int:
+        """Upscaling factor."""
+        return int(self.arguments["scale"])
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return int(self.arguments["channels"])
+
+
+def family_arguments(family: str) -> dict[str, Any]:
+    """Return a family's constructor arguments and their defaults.
+
+    Raises
+    ------
+    ValueError
+        If there is no such family.
+    """
+    # torch takes a second to import: only where a network is described.
+    from napari_srgan.models.families import FAMILIES
+
+    if family not in FAMILIES:
+        raise ValueError(f"network.family must be one of {', '.join(FAMILIES)}; got {family!r}.")
+    parameters = inspect.signature(FAMILIES[family]).parameters
+    return {name: parameter.default for name, parameter in parameters.items()}
 
 
 @dataclass(frozen=True)
@@ -43,26 +98,29 @@ class Data:
 
 
 @dataclass(frozen=True)
-class SRResNetPhase:
+class Pretrain:
     """Phase 1: the generator by a content loss alone."""
 
     steps: int = _setting(1_000_000, "Updates (§3.2: 10^6).")
-    optimiser: str = _setting("adam", "What moves the weights (§3.2: Adam).", ("adam", "muon"))
+    optimizer: str = _setting("adam", "Optimizer (§3.2: Adam).", ("adam", "muon"))
     learning_rate: float = _setting(1e-4, "Step size, the highest of the schedule (§3.2).")
     beta1: float = _setting(0.9, "Adam's β₁ (§3.2).")
     beta2: float = _setting(0.999, "Adam's β₂ (not in the paper: Adam's default).")
-    schedule: str = _setting("constant", "After the warm-up.", ("constant", "cosine"))
+    schedule: str = _setting("constant", "After the warm-up (§3.2: constant).", SCHEDULES)
     warmup: int = _setting(0, "Steps over which the learning rate rises from 0.")
-    loss: str = _setting("mse", "Content loss (eq. 4 or 5).", CONTENT_LOSSES)
-    start: str = _setting("paper", "How the weights begin.", ("paper", "interpolation"))
-    norms: str = _setting("batch", "What batch norms normalise by.", NORMS)
+    halve_every: int = _setting(200_000, "Steps after which schedule=halving halves the rate.")
+    content_loss: str = _setting("mse", "Content loss (eq. 4 or 5).", CONTENT_LOSSES)
+    start: str = _setting("paper", "Initial weights.", ("paper", "interpolation"))
+    batch_norm: str = _setting(
+        "train", "Batch norms: by the batch, or by frozen statistics (paper: train).", BATCH_NORM
+    )
     teacher_share: float = _setting(
-        0.0, "Share of the --teacher's answers in what is learned (paper: 0)."
+        0.0, "Share of the --teacher's output in the target (paper: 0)."
     )
 
 
 @dataclass(frozen=True)
-class SRGANPhase:
+class Adversarial:
     """Phase 2: the generator of phase 1 against a discriminator."""
 
     steps: int = _setting(200_000, "Updates of each network (§3.2: 10^5 and 10^5 more).")
@@ -70,8 +128,10 @@ class SRGANPhase:
     drop_at: int = _setting(100_000, "Step from which on the learning rate is a tenth (§3.2).")
     beta1: float = _setting(0.9, "Adam's β₁ (§3.2).")
     beta2: float = _setting(0.999, "Adam's β₂ (not in the paper: Adam's default).")
-    content: str = _setting("vgg54", "Content loss (§3.4).", CONTENT_LOSSES)
-    norms: str = _setting("batch", "What the generator's batch norms normalise by.", NORMS)
+    content_loss: str = _setting("vgg54", "Content loss (§3.4).", CONTENT_LOSSES)
+    batch_norm: str = _setting(
+        "train", "The generator's batch norms, as in phase 1 (paper: train).", BATCH_NORM
+    )
     adversarial_weight: float = _setting(
         ADVERSARIAL_WEIGHT, "Weight of the adversarial loss (eq. 3)."
     )
@@ -81,8 +141,8 @@ class SRGANPhase:
     overshoot_weight: float = _setting(
         0.0, "Weight of what is brighter or darker than the original nearby (paper: 0)."
     )
-    shift: int = _setting(
-        0, "Pixels, at most, that crops are moved by, at random, before they are judged (paper: 0)."
+    random_translation: int = _setting(
+        0, "Pixels, at most, that crops are moved by before the discriminator (paper: 0)."
     )
 
 
@@ -90,41 +150,56 @@ class SRGANPhase:
 class Recipe:
     """A whole run: both phases, or the first alone."""
 
-    network: Network = Network()
+    network: Network = field(default_factory=Network)
     data: Data = Data()
-    srresnet: SRResNetPhase = SRResNetPhase()
-    srgan: SRGANPhase | None = None
-    vgg_scale: float = _setting(VGG_SCALE_PAPER, "Factor of VGG features before they are compared.")
-    ema: float = _setting(0.999, "Decay of the averaged generator, which is kept beside the plain.")
-    precision: str = _setting("auto", "Arithmetic.", ("auto", "float32", "bfloat16"))
-    seed: int = _setting(0, "Where every random choice begins.")
+    pretrain: Pretrain = Pretrain()
+    adversarial: Adversarial | None = None
+    vgg_scale: float = _setting(
+        VGG_SCALE_PAPER, "Factor of VGG features before they are compared (§3.2: 1/12.75)."
+    )
+    ema: float = _setting(0.999, "Decay of the averaged generator (not in the paper).")
+    precision: str = _setting("auto", "Precision.", ("auto", "float32", "bfloat16"))
+    seed: int = _setting(0, "Seed of every random choice.")
 
     def __post_init__(self) -> None:
         for name, text, value in _described(self):
             choices = text.get("choices", ())
             if choices and value not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
-            if name.endswith(("steps", "batch", "crop", "blocks", "features", "rate", "channels")):
+            if name.endswith(("steps", "batch", "crop", "rate", "halve_every")):
                 _above_zero(name, value)
         if self.data.crop % self.network.scale:
             raise ValueError(
                 f"data.crop must be a multiple of the scale {self.network.scale}; "
                 f"got {self.data.crop}."
             )
-        if not 0 <= self.srresnet.warmup < self.srresnet.steps:
-            raise ValueError(
-                f"srresnet.warmup must be within 0 … steps; got {self.srresnet.warmup}."
-            )
-        if not 0 <= self.srresnet.teacher_share <= 1:
-            raise ValueError(
-                f"srresnet.teacher_share must be from 0 to 1; got {self.srresnet.teacher_share}."
-            )
+        self._check_pretrain(self.pretrain)
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be from 0 up to 1; got {self.ema}.")
-        if self.srgan is not None and self.data.crop % 16:
+        if self.adversarial is not None:
+            self._check_adversarial(self.adversarial)
+
+    def _check_pretrain(self, phase: Pretrain) -> None:
+        if not 0 <= phase.warmup < phase.steps:
+            raise ValueError(f"pretrain.warmup must be within 0 … steps; got {phase.warmup}.")
+        if not 0 <= phase.teacher_share <= 1:
+            raise ValueError(
+                f"pretrain.teacher_share must be from 0 to 1; got {phase.teacher_share}."
+            )
+        if phase.start == "interpolation" and self.network.family != "srresnet":
+            raise ValueError(
+                "pretrain.start=interpolation is for the family srresnet; got "
+                f"{self.network.family}."
+            )
+
+    def _check_adversarial(self, phase: Adversarial) -> None:
+        if self.data.crop % 16:
             raise ValueError(f"The discriminator takes crops in sixteens; got {self.data.crop}.")
-        if self.srgan is not None and not 0 <= self.srgan.shift < self.data.crop:
-            raise ValueError(f"srgan.shift must be from 0 up to the crop; got {self.srgan.shift}.")
+        if not 0 <= phase.random_translation < self.data.crop:
+            raise ValueError(
+                "adversarial.random_translation must be from 0 up to the crop; got "
+                f"{phase.random_translation}."
+            )
 
 
 def _above_zero(name: str, value: float) -> None:
@@ -134,6 +209,15 @@ def _above_zero(name: str, value: float) -> None:
 
 def _described(part: Any, prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any], Any]]:
     """Yield every setting's dotted name, its description and its value."""
+    if isinstance(part, Network):
+        yield (
+            f"{prefix}family",
+            {"help": "Family of the generator (§2.1.1: SRResNet)."},
+            part.family,
+        )
+        for name, value in part.arguments.items():
+            yield f"{prefix}{name}", {"help": _ARGUMENTS.get(name, "")}, value
+        return
     for item in dataclasses.fields(part):
         value = getattr(part, item.name)
         if dataclasses.is_dataclass(value):
@@ -142,19 +226,29 @@ def _described(part: Any, prefix: str = "") -> Iterator[tuple[str, Mapping[str, 
             yield f"{prefix}{item.name}", item.metadata, value
 
 
+_ARGUMENTS = {
+    "blocks": "Residual blocks (SRResNet, §3.2: B = 16).",
+    "features": "Feature maps of hidden layers (SRResNet, Fig. 4: n64).",
+    "channels": "Channels of the images.",
+    "scale": "Upscaling factor (§3.1: r = 4).",
+    "batch_norm": "Whether SRResNet's blocks normalise (Fig. 4: they do).",
+    "residual_scaling": "Factor of EDSR's residual branches (Lim et al. 2017, §3.3).",
+}
+
+
 def settings_of(recipe: Recipe) -> dict[str, Any]:
-    """Return all settings by dotted names, such as ``srresnet.steps``."""
+    """Return all settings by dotted names, such as ``pretrain.steps``."""
     return {name: value for name, _text, value in _described(recipe)}
 
 
-def every_setting() -> dict[str, tuple[type, str]]:
+def every_setting(family: str = "srresnet") -> dict[str, tuple[type, str]]:
     """Return the type and the description of every setting that a recipe can have."""
-    whole = Recipe(srgan=SRGANPhase())
+    whole = Recipe(network=Network(family), adversarial=Adversarial())
     return {name: (type(value), _help(text, value)) for name, text, value in _described(whole)}
 
 
 def _help(text: Mapping[str, Any], value: Any) -> str:
-    choices = f" {', '.join(text['choices'])}." if text["choices"] else ""
+    choices = f" {', '.join(text['choices'])}." if text.get("choices") else ""
     return f"{text['help']}{choices} [{value}]"
 
 
@@ -164,21 +258,97 @@ def recipe_names() -> list[str]:
     return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
+@dataclass(frozen=True)
+class Resolved:
+    """A setting of a recipe, and what set it.
+
+    Attributes
+    ----------
+    name : str
+        Dotted.
+    value : object
+        As it is used.
+    source : str
+        The recipe, of the chain of bases, that sets it; ``default`` where none does.
+    text : str
+        What it is, with the section of the paper that the default is from.
+    """
+
+    name: str
+    value: Any
+    source: str
+    text: str
+
+
+def resolve(recipe: str | Path, changes: Mapping[str, Any] | None = None) -> list[Resolved]:
+    """Return all settings of a recipe, with what set each of them.
+
+    Parameters and errors are those of :func:`load_recipe`.
+    """
+    values, sources = _with_bases(recipe, ())
+    changes = _told(changes or {})
+    made = from_settings(values | changes)
+    sources |= dict.fromkeys(changes, "--set")
+    return [
+        Resolved(name, value, sources.get(name, "default"), text["help"])
+        for name, text, value in _described(made)
+    ]
+
+
 def load_recipe(recipe: str | Path, changes: Mapping[str, Any] | None = None) -> Recipe:
     """Return a recipe, some of its settings replaced.
 
     Parameters
     ----------
     recipe : str or Path
-        The name of a shipped recipe, or a TOML file with the same keys.
+        The name of a shipped recipe, or a TOML file with the same keys. Its ``base``, if it has
+        one, is the recipe that it differs from: a name, or a file beside it.
     changes : mapping, optional
         Settings by dotted names.
 
     Raises
     ------
     ValueError
-        If there is no such recipe, or a key or a value is none that it can have.
+        If there is no such recipe, a base leads back to it, or a key or a value is none that it can
+        have.
     """
+    values, _sources = _with_bases(recipe, ())
+    return from_settings(values | _told(changes or {}))
+
+
+def _with_bases(
+    recipe: str | Path, above: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return a recipe's settings on its base's, and which recipe set each."""
+    name = str(recipe)
+    if name in above:
+        raise ValueError(f"The recipe {name} is its own base: {' → '.join([*above, name])}.")
+    values = _read(recipe)
+    base = values.pop("base", "")
+    if empty := [table for table, value in values.items() if value == {}]:
+        raise ValueError(
+            f"{name}: the table [{empty[0]}] is empty. Set something, or leave it out."
+        )
+    own = _told(_flat(values))
+    if not base:
+        return own, dict.fromkeys(own, name)
+    inherited, sources = _with_bases(_base_of(recipe, base), (*above, name))
+    if own.get("network.family", inherited.get("network.family")) != inherited.get(
+        "network.family"
+    ):  # another constructor, with other arguments
+        inherited = {key: inherited[key] for key in inherited if not key.startswith("network.")}
+    return inherited | own, sources | dict.fromkeys(own, name)
+
+
+def _base_of(recipe: str | Path, base: Any) -> str | Path:
+    """Return the recipe that another one names as its base: shipped, or a file beside it."""
+    if not isinstance(base, str):
+        raise ValueError(f"{recipe}: base takes the name of a recipe; got {base!r}.")  # noqa: TRY004
+    return Path(recipe).parent / base if base.endswith(".toml") else base
+
+
+def _read(recipe: str | Path) -> dict[str, Any]:
+    """Return what a recipe's TOML says."""
     path = Path(recipe)
     if path.suffix == ".toml":
         text = path.read_text(encoding="utf-8")
@@ -190,10 +360,9 @@ def load_recipe(recipe: str | Path, changes: Mapping[str, Any] | None = None) ->
             f"Recipes: {', '.join(recipe_names())}; or name a .toml file."
         )
     try:
-        values = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{recipe} is not valid TOML: {error}.") from error
-    return from_settings(_flat(values) | dict(changes or {}))
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -205,6 +374,50 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+# Names until version 0.1, read for one version more.
+_TABLES = {"srresnet": "pretrain", "srgan": "adversarial"}
+_NAMES = {
+    "optimiser": "optimizer",
+    "loss": "content_loss",
+    "content": "content_loss",
+    "norms": "batch_norm",
+    "shift": "random_translation",
+}
+_NORMS = {"batch": "train", "running": "frozen"}
+
+
+def _today(name: str) -> str:
+    """Return a setting's name, given one that it has or had."""
+    table, dot, key = name.partition(".")
+    return f"{_TABLES[table]}.{_NAMES.get(key, key)}" if dot and table in _TABLES else name
+
+
+def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings under the names they have today, with a warning of each that was renamed."""
+    for name in settings:
+        if (now := _today(name)) != name:
+            log.warning("The setting %s is called %s today; please change it.", name, now)
+    return current_names(settings)
+
+
+def current_names(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings, which may be an earlier version's, under the names they have today.
+
+    Raises
+    ------
+    ValueError
+        If one is given under both names.
+    """
+    today: dict[str, Any] = {}
+    for name, value in settings.items():
+        now = _today(name)
+        if now in today or (now != name and now in settings):
+            raise ValueError(f"{name} is {now} today, and both are given. Leave out {name}.")
+        former_norms = now != name and now.endswith(".batch_norm")
+        today[now] = _NORMS.get(value, value) if former_norms else value
+    return today
+
+
 def from_settings(settings: Mapping[str, Any]) -> Recipe:
     """Return the recipe with these settings, by dotted names; others have their defaults.
 
@@ -213,17 +426,20 @@ def from_settings(settings: Mapping[str, Any]) -> Recipe:
     ValueError
         If a name, a type or a value is none that a recipe can have.
     """
-    known = every_setting()
+    settings = current_names(settings)
+    family = _typed("network.family", settings.get("network.family", Network.family), str)
+    known = every_setting(family)
     parts: dict[str, dict[str, Any]] = {}
     for name, value in settings.items():
         if name not in known:
             raise ValueError(f"Unknown setting {name!r}{_nearest(name, list(known))}")
-        parts.setdefault(name.rpartition(".")[0], {})[name.rpartition(".")[2]] = _typed(
-            name, value, known[name][0]
-        )
-    kinds = {"network": Network, "data": Data, "srresnet": SRResNetPhase, "srgan": SRGANPhase}
+        table, _, key = name.rpartition(".")
+        parts.setdefault(table, {})[key] = _typed(name, value, known[name][0])
+    network = parts.pop("network", {})
+    network.pop("family", None)
+    kinds: dict[str, type] = {"data": Data, "pretrain": Pretrain, "adversarial": Adversarial}
     nested = {part: kinds[part](**values) for part, values in parts.items() if part}
-    return Recipe(**nested, **parts.get("", {}))
+    return Recipe(network=Network(family, network), **nested, **parts.get("", {}))
 
 
 def _typed(name: str, value: Any, expected: type) -> Any:

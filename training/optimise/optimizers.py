@@ -1,4 +1,4 @@
-"""How weights follow their gradients: Adam as in the paper, or Muon for inner layers."""
+"""Optimizers: Adam as in the paper, or Muon for inner layers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 
-class Descent:
-    """The optimiser of one network.
+class NetworkOptimizer:
+    """The optimizer of one network: Adam, or Muon and Adam.
 
     Adam divides each weight's step by the size of its own gradients. Muon (Jordan et al. 2024,
     https://kellerjordan.github.io/posts/muon/) takes a layer's weights as one matrix, and makes all
@@ -22,7 +22,7 @@ class Descent:
         What is trained, on its device and in channels-last memory format.
     betas : (float, float)
         Adam's β₁ and β₂.
-    optimiser : {"adam", "muon"}
+    optimizer : {"adam", "muon"}
         With "muon" it is the kernels between the first convolution and the last that are moved by
         Muon, with a momentum of 0.95; all else is moved by Adam.
 
@@ -33,19 +33,19 @@ class Descent:
     """
 
     def __init__(
-        self, network: nn.Module, betas: tuple[float, float], optimiser: str = "adam"
+        self, network: nn.Module, betas: tuple[float, float], optimizer: str = "adam"
     ) -> None:
         self._network = network
-        self._kernels = _inner_kernels(network) if optimiser == "muon" else []
+        self._kernels = _inner_kernels(network) if optimizer == "muon" else []
         # Views: what Muon writes there is in the kernels.
         self._matrices = [_rows(kernel.detach()).view(len(kernel), -1) for kernel in self._kernels]
         by_muon = {id(kernel) for kernel in self._kernels}
         others = [p for p in network.parameters() if id(p) not in by_muon]
-        self._optimisers: dict[str, torch.optim.Optimizer] = {
+        self._optimizers: dict[str, torch.optim.Optimizer] = {
             "adam": torch.optim.Adam(others, betas=betas)
         }
         if self._matrices:
-            self._optimisers["muon"] = _muon(self._matrices)
+            self._optimizers["muon"] = _muon(self._matrices)
 
     def step(self, loss: Tensor, learning_rate: float) -> Tensor:
         """Make one step down a loss and return the norm of its gradient."""
@@ -55,20 +55,20 @@ class Descent:
         norm = torch.nn.utils.get_total_norm(gradients)
         for kernel, matrix in zip(self._kernels, self._matrices, strict=True):
             matrix.grad = None if kernel.grad is None else _rows(kernel.grad).flatten(1)
-        for optimiser in self._optimisers.values():
-            for group in optimiser.param_groups:
+        for optimizer in self._optimizers.values():
+            for group in optimizer.param_groups:
                 group["lr"] = learning_rate
-            optimiser.step()
+            optimizer.step()
         return norm
 
     def state(self) -> dict[str, Any]:
         """Return what an exact continuation needs."""
-        return {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()}
+        return {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what :meth:`state` returned."""
-        for name, optimiser in self._optimisers.items():
-            optimiser.load_state_dict(state[name])
+        for name, optimizer in self._optimizers.items():
+            optimizer.load_state_dict(state[name])
 
 
 def _inner_kernels(network: nn.Module) -> list[nn.Parameter]:
@@ -82,7 +82,7 @@ def _rows(kernel: Tensor) -> Tensor:
 
 def _muon(matrices: list[Tensor]) -> torch.optim.Optimizer:
     if not hasattr(torch.optim, "Muon"):
-        raise ValueError(f"srresnet.optimiser=muon needs torch 2.9; this is {torch.__version__}.")
+        raise ValueError(f"pretrain.optimizer=muon needs torch 2.9; this is {torch.__version__}.")
     return torch.optim.Muon(
         matrices, weight_decay=0.0, momentum=0.95, adjust_lr_fn="match_rms_adamw"
     )

@@ -4,6 +4,7 @@ References
 ----------
 Ledig et al., arXiv:1609.04802v5, §3.2: a constant rate in phase 1; 10⁵ updates at 1e-4, then 10⁵ at
 1e-5, in phase 2. Warm-up and cosine decay are not the paper's.
+Lim et al., arXiv:1707.02921v1, §4.2: a rate that is halved at every 2 × 10⁵ updates.
 """
 
 from __future__ import annotations
@@ -40,3 +41,8 @@ def warmed_up(step: int, *, peak: float, steps: int, warmup: int, cosine: bool) 
 def dropped(step: int, *, peak: float, drop_at: int) -> float:
     """Return ``peak`` for the updates before ``drop_at``, and a tenth of it from there on."""
     return peak * (1.0 if step < drop_at else DROP)
+
+
+def halved(step: int, *, peak: float, every: int) -> float:
+    """Return ``peak``, halved after each ``every`` updates: the first ``every`` have the peak."""
+    return peak * 0.5 ** (step // every)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Generator
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -13,7 +12,6 @@ import torch
 
 from napari_srgan.inference.devices import choose_device
 from napari_srgan.models.generator import Generator as Upscaler
-from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.store.checkpoint import load_checkpoint
 from napari_srgan.training.config import Recipe
 from napari_srgan.training.data.device_crops import choose_sampler
@@ -34,8 +32,8 @@ from napari_srgan.training.run.checkpoints import Checkpoints
 from napari_srgan.training.run.folder import RunFolder
 from napari_srgan.training.run.loop import DEFAULT_PACE, Pace, Report, iter_training
 from napari_srgan.training.run.trainers import (
-    SRGANTrainer,
-    SRResNetTrainer,
+    AdversarialTrainer,
+    PretrainTrainer,
     Trainer,
     build_generator,
 )
@@ -96,10 +94,10 @@ class Plan:
                 "--start-from is where phase 1 begins; there is no phase 1 with --phase-1-weights "
                 "or --without-phase-1."
             )
-        share = self.recipe.srresnet.teacher_share if self.trains_phase_1 else 0
+        share = self.recipe.pretrain.teacher_share if self.trains_phase_1 else 0
         if (self.teacher is not None) != (share > 0):
             raise ValueError(
-                "--teacher and --set srresnet.teacher_share=SHARE go together, and with phase 1; "
+                "--teacher and --set pretrain.teacher_share=SHARE go together, and with phase 1; "
                 f"the teacher is {self.teacher}, its share {share}."
             )
 
@@ -166,7 +164,7 @@ def iter_run(plan: Plan, stop: Event) -> Generator[Note | PhaseReport, None, Non
             )
         if plan.trains_phase_1:
             yield from work.iter_phase_1()
-        if plan.recipe.srgan is not None and not stop.is_set():
+        if plan.recipe.adversarial is not None and not stop.is_set():
             yield from work.iter_phase_2()
 
 
@@ -207,9 +205,9 @@ class _Work:
     def load_features(self) -> dict[str, str]:
         """Make the content losses ready; return where VGG weights are from, by loss."""
         recipe, sources = self._plan.recipe, {}
-        wanted = {recipe.srresnet.loss} if self._plan.trains_phase_1 else set()
-        if recipe.srgan is not None:
-            wanted.add(recipe.srgan.content)
+        wanted = {recipe.pretrain.content_loss} if self._plan.trains_phase_1 else set()
+        if recipe.adversarial is not None:
+            wanted.add(recipe.adversarial.content_loss)
         for name in sorted(wanted):
             if name not in VGG_LAYERS:
                 self._losses[name] = pixel_loss(name)
@@ -226,14 +224,14 @@ class _Work:
         return sources
 
     def iter_phase_1(self) -> Generator[Note | PhaseReport, None, None]:
-        """Train SRResNet to its end."""
+        """Train the generator by a content loss, to its end."""
         recipe, given = self._plan.recipe, self._plan.start_from
-        content = self._losses[recipe.srresnet.loss]
+        content = self._losses[recipe.pretrain.content_loss]
         start = None if given is None else _same_sizes(load_checkpoint(given).network, recipe)
-        trainer = SRResNetTrainer(
+        trainer = PretrainTrainer(
             recipe, content, self._device, self._team, start, self._load_teacher()
         )
-        yield from self._iter_phase("srresnet", trainer, recipe.srresnet.steps, recipe.seed)
+        yield from self._iter_phase("pretrain", trainer, recipe.pretrain.steps, recipe.seed)
 
     def _load_teacher(self) -> Teacher | None:
         recipe, path = self._plan.recipe, self._plan.teacher
@@ -245,20 +243,22 @@ class _Work:
                 f"The teacher {path} makes ×{network.scale} of {network.channels} channels; the "
                 f"recipe ×{wanted.scale} of {wanted.channels}."
             )
-        return Teacher(network, recipe.srresnet.teacher_share, self._device)
+        return Teacher(network, recipe.pretrain.teacher_share, self._device)
 
     def iter_phase_2(self) -> Generator[Note | PhaseReport, None, None]:
-        """Train SRGAN from what phase 1 ended with."""
+        """Train against a discriminator, from what phase 1 ended with."""
         recipe = self._plan.recipe
-        if recipe.srgan is None:
+        if recipe.adversarial is None:
             return
         start = None if self._plan.without_phase_1 else self._generator_of_phase_1()
-        content = self._losses[recipe.srgan.content]
-        trainer = SRGANTrainer(recipe, start, content, self._device, self._team)
+        content = self._losses[recipe.adversarial.content_loss]
+        trainer = AdversarialTrainer(recipe, start, content, self._device, self._team)
         # Another seed: the same one would show phase 2 the crops of phase 1 again.
-        yield from self._iter_phase("srgan", trainer, recipe.srgan.steps, recipe.seed + 1)
+        yield from self._iter_phase(
+            "adversarial", trainer, recipe.adversarial.steps, recipe.seed + 1
+        )
 
-    def _generator_of_phase_1(self) -> SRResNet:
+    def _generator_of_phase_1(self) -> Upscaler:
         """Return the generator that phase 2 begins with (§3.2).
 
         Raises
@@ -269,8 +269,8 @@ class _Work:
         recipe = self._plan.recipe
         if self._plan.phase_1_weights is not None:
             return _same_sizes(load_checkpoint(self._plan.phase_1_weights).network, recipe)
-        state = Checkpoints(self._run.phase("srresnet")).latest()
-        if state is None or state["step"] < recipe.srresnet.steps:
+        state = Checkpoints(self._run.phase("pretrain")).latest()
+        if state is None or state["step"] < recipe.pretrain.steps:
             raise ValueError(
                 f"Phase 1 of {self._plan.out} has not come to its end. Phase 2 starts from its "
                 "weights; --without-phase-1 starts it from random ones all the same."
@@ -326,11 +326,11 @@ class _Work:
                     yield Note(text)
 
 
-def _same_sizes(network: Upscaler, recipe: Recipe) -> SRResNet:
+def _same_sizes(network: Upscaler, recipe: Recipe) -> Upscaler:
     """Return a generator, having made sure that it is the recipe's, norms included."""
-    wanted = {**dataclasses.asdict(recipe.network), "batch_norm": True}
-    found = network.sizes()
-    if found != wanted or not isinstance(network, SRResNet):
+    wanted = {"family": recipe.network.family, **recipe.network.arguments}
+    found = {"family": network.family, **network.sizes()}
+    if found != wanted:
         raise ValueError(
             f"The weights to start from are of a network of {found}; the recipe has {wanted}."
         )

@@ -1,4 +1,4 @@
-"""Model files of what training made: a run's generator, or two networks in between."""
+"""Model files: a run's generator, or the interpolation of two networks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 
 from napari_srgan.inference.verify import verify
 from napari_srgan.models.generator import Generator
-from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.store.checkpoint import load_checkpoint, rounded_to_half, save_checkpoint
 from napari_srgan.store.self_test import make_self_test
 from napari_srgan.training.run.checkpoints import Checkpoints, read_state
 from napari_srgan.training.run.folder import BEST, PHASES, RunFolder, digest_of
+from napari_srgan.training.run.trainers import build_network
 
 
 def export_generator(
@@ -46,16 +46,15 @@ def export_generator(
     ValueError
         If a weight is too large for 16 bits.
     """
-    described, sizes = run.described(), run.recipe().network
+    described, recipe = run.described(), run.recipe()
     phase, step, state = _generator(run, which)
     described["data"] = Path(described["data"]).name  # where it lay is nobody's business
-    network = SRResNet(
-        blocks=sizes.blocks, features=sizes.features, channels=sizes.channels, scale=sizes.scale
-    )
+    network = build_network(recipe)
     network.load_state_dict(state)
-    invents = phase == "srgan"
+    invents = phase == "adversarial"
     metadata = {
         "name": name,
+        "family": network.family,
         "phase": phase,
         "generator": which,
         "step": str(step),
@@ -66,10 +65,10 @@ def export_generator(
     return entry | {"training_data": f"{described['images']} images of {described['data']}"}
 
 
-def export_between(
+def export_interpolated(
     faithful: Path, sharp: Path, target: Path, name: str, *, share: float, half: bool = False
 ) -> dict[str, Any]:
-    """Write the network between two of one structure, and return its entry for the registry.
+    """Interpolate two networks of one structure; write the result, return its registry entry.
 
     Every weight is ``(1 - share) · faithful + share · sharp``. Between a network that was trained
     for fidelity and one trained on from it against a discriminator, artefacts vanish before

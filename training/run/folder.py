@@ -18,13 +18,14 @@ from napari_srgan.training.config import Recipe, from_settings, settings_of
 from napari_srgan.training.data.pack import Pack
 from napari_srgan.training.run.checkpoints import Checkpoints
 
-PHASES = ("srresnet", "srgan")
+PHASES = ("pretrain", "adversarial")
+_FORMER_FOLDERS = {"pretrain": "srresnet", "adversarial": "srgan"}  # until version 0.1
 DESCRIBED = "run.json"
 BEST = "best.pt"  # the generator with the least perceptual distance
 BEST_SCORE = "best.json"
 
 # What may change when a run is gone on with: how long it is.
-_CHANGEABLE = ("srresnet.steps", "srgan.steps", "srgan.drop_at")
+_CHANGEABLE = ("pretrain.steps", "adversarial.steps", "adversarial.drop_at")
 
 
 class RunFolder:
@@ -39,8 +40,9 @@ class RunFolder:
         self.path = path
 
     def phase(self, name: str) -> Path:
-        """Return the folder of a phase."""
-        return self.path / name
+        """Return the folder of a phase; a run of an earlier version keeps the one it has."""
+        former = self.path / _FORMER_FOLDERS[name]
+        return former if former.is_dir() else self.path / name
 
     def described(self) -> dict[str, Any]:
         """Return what ``run.json`` says.
@@ -140,7 +142,7 @@ def standing(run: RunFolder) -> str:
         f"{run.path}: begun {described['began']}, {described['images']} images of "
         f"{described['data']}"
     ]
-    for phase, settings in (("srresnet", recipe.srresnet), ("srgan", recipe.srgan)):
+    for phase, settings in zip(PHASES, (recipe.pretrain, recipe.adversarial), strict=True):
         if settings is None:
             continue
         paths = Checkpoints(run.phase(phase)).paths()

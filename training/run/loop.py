@@ -141,7 +141,7 @@ class _Stretch:
         _step, low, high = next(batches)
         self._waited += time.perf_counter() - asked
         self._learning_rate = trainer.learning_rate()
-        measured = trainer.update(unit_batch(low, device), 2 * unit_batch(high, device) - 1)
+        measured = trainer.update(unit_batch(low, device), unit_batch(high, device))
         for name, value in measured.items():
             self._totals[name] = self._totals[name] + value if name in self._totals else value
 
@@ -159,7 +159,7 @@ class _Stretch:
         if broken := [name for name, value in means.items() if not math.isfinite(value)]:
             raise FloatingPointError(
                 f"{' and '.join(broken)} became not finite between steps {self._first} and {step}. "
-                "Lower the learning rate; the run can be gone on with from its last checkpoint."
+                "Lower the learning rate; the run can be resumed from its last checkpoint."
             )
         seconds = time.perf_counter() - self._began
         waiting = self._waited / seconds

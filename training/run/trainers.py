@@ -1,4 +1,4 @@
-"""One update of each phase: networks, optimisers, losses, and all that resuming needs."""
+"""One update of each phase: networks, optimizers, losses, and all that resuming needs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from napari_srgan.inference.devices import half_precision
 from napari_srgan.models.discriminator import Discriminator
+from napari_srgan.models.families import FAMILIES
+from napari_srgan.models.generator import Generator
 from napari_srgan.models.srresnet import SRResNet, start_as_interpolation
-from napari_srgan.training.config import Recipe, SRGANPhase, SRResNetPhase
+from napari_srgan.training.config import Adversarial, Pretrain, Recipe
 from napari_srgan.training.optimise.distill import Teacher
 from napari_srgan.training.optimise.distributed import Team, share_batch_norms, shared
 from napari_srgan.training.optimise.ema import Average
@@ -22,8 +24,8 @@ from napari_srgan.training.optimise.losses import (
     grid_loss,
     overshoot_loss,
 )
-from napari_srgan.training.optimise.optimizers import Descent
-from napari_srgan.training.optimise.schedules import dropped, warmed_up
+from napari_srgan.training.optimise.optimizers import NetworkOptimizer
+from napari_srgan.training.optimise.schedules import dropped, halved, warmed_up
 
 State: TypeAlias = dict[str, Any]
 
@@ -32,17 +34,17 @@ class Trainer(Protocol):
     """What the loop needs of a phase."""
 
     step: int
-    average: Average[SRResNet]
+    average: Average[Generator]
 
     @property
-    def generator(self) -> SRResNet:
+    def generator(self) -> Generator:
         """The network that is trained."""
 
     def learning_rate(self) -> float:
         """Return the rate of the next update."""
 
     def update(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
-        """Make one update and return what it measured."""
+        """Make one update on low and high images in [0, 1]; return what it measured."""
 
     def state(self) -> State:
         """Return everything an exact continuation needs."""
@@ -51,21 +53,23 @@ class Trainer(Protocol):
         """Continue from what :meth:`state` returned."""
 
 
-def build_generator(recipe: Recipe, start: SRResNet | None = None) -> SRResNet:
+def build_network(recipe: Recipe) -> Generator:
+    """Return a network of a recipe's family and sizes, its weights random."""
+    return FAMILIES[recipe.network.family](**recipe.network.arguments)
+
+
+def build_generator(recipe: Recipe, start: Generator | None = None) -> Generator:
     """Return a recipe's generator with the weights of ``start``, or those the seed gives."""
     torch.manual_seed(recipe.seed)
-    sizes = recipe.network
-    network = SRResNet(
-        blocks=sizes.blocks, features=sizes.features, channels=sizes.channels, scale=sizes.scale
-    )
+    network = build_network(recipe)
     if start is not None:
         network.load_state_dict(start.state_dict())
-    elif recipe.srresnet.start == "interpolation":
+    elif recipe.pretrain.start == "interpolation" and isinstance(network, SRResNet):
         start_as_interpolation(network)
     return network
 
 
-class SRResNetTrainer:
+class PretrainTrainer:
     """Phase 1: the generator by a content loss.
 
     Parameters
@@ -78,8 +82,8 @@ class SRResNetTrainer:
         Where to compute.
     team : Team
         The processes that train together.
-    start : SRResNet, optional
-        A network to train on, of the recipe's sizes, in place of what ``srresnet.start`` says.
+    start : Generator, optional
+        A network to train on, of the recipe's sizes, in place of what ``pretrain.start`` says.
     teacher : Teacher, optional
         Whose answers are part of what is learned.
     """
@@ -90,10 +94,10 @@ class SRResNetTrainer:
         content: ContentLoss,
         device: torch.device,
         team: Team,
-        start: SRResNet | None = None,
+        start: Generator | None = None,
         teacher: Teacher | None = None,
     ) -> None:
-        self._phase: SRResNetPhase = recipe.srresnet
+        self._phase: Pretrain = recipe.pretrain
         self._teacher = teacher
         self.step = 0
         self.generator = _placed(build_generator(recipe, start), device, team)
@@ -101,28 +105,34 @@ class SRResNetTrainer:
         self._shared = shared(self.generator, team)
         self._content = content
         self._autocast = Autocast(recipe.precision, device)
-        self._descent = Descent(self.generator, _betas(self._phase), self._phase.optimiser)
+        self._optimizer = NetworkOptimizer(
+            self.generator, _betas(self._phase), self._phase.optimizer
+        )
 
     def learning_rate(self) -> float:
         """Return the rate of the next update."""
         phase = self._phase
-        return warmed_up(
+        rate = warmed_up(
             self.step,
             peak=phase.learning_rate,
             steps=phase.steps,
             warmup=phase.warmup,
             cosine=phase.schedule == "cosine",
         )
+        if phase.schedule == "halving":
+            rate = halved(self.step, peak=rate, every=phase.halve_every)
+        return rate
 
     def update(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
-        """Make one update on low ``(n, c, h, w)`` in [0, 1] and high in [-1, 1]."""
+        """Make one update on low ``(n, c, h, w)`` and high images, both in [0, 1]."""
+        high = 2 * high - 1
         if self._teacher is not None:
             high = self._teacher.lesson(low, high)
-        _to_training(self.generator, self._phase.norms)
+        _to_training(self.generator, self._phase.batch_norm)
         with self._autocast():
             upscaled = self._shared(low)
-        loss = self._content(upscaled.float(), high)
-        norm = self._descent.step(loss, self.learning_rate())
+        loss = self._content(to_signed(upscaled.float(), self.generator.value_range), high)
+        norm = self._optimizer.step(loss, self.learning_rate())
         self.average.update(self.generator)
         self.step += 1
         return {"content": loss.detach(), "gradient": norm}
@@ -133,7 +143,7 @@ class SRResNetTrainer:
             "step": self.step,
             "generator": self.generator.state_dict(),
             "average": self.average.state(),
-            "optimiser": self._descent.state(),
+            "optimiser": self._optimizer.state(),
             "random": torch.get_rng_state(),
         }
 
@@ -142,34 +152,34 @@ class SRResNetTrainer:
         self.step = state["step"]
         self.generator.load_state_dict(state["generator"])
         self.average.restore(state["average"])
-        self._descent.restore(state["optimiser"])
+        self._optimizer.restore(state["optimiser"])
         torch.set_rng_state(state["random"])
 
 
-class SRGANTrainer:
+class AdversarialTrainer:
     """Phase 2: generator and discriminator in turn, one update each (§3.2: k = 1).
 
     Parameters
     ----------
     recipe : Recipe
-        What to do; its ``srgan`` is set.
-    start : SRResNet, optional
+        What to do; its ``adversarial`` is set.
+    start : Generator, optional
         The generator of phase 1 (§3.2: "to avoid undesired local optima").
     content, device, team
-        As for :class:`SRResNetTrainer`.
+        As for :class:`PretrainTrainer`.
     """
 
     def __init__(
         self,
         recipe: Recipe,
-        start: SRResNet | None,
+        start: Generator | None,
         content: ContentLoss,
         device: torch.device,
         team: Team,
     ) -> None:
-        if recipe.srgan is None:
-            raise ValueError("This recipe has no second phase: it lacks the table [srgan].")
-        self._phase: SRGANPhase = recipe.srgan
+        if recipe.adversarial is None:
+            raise ValueError("This recipe has no second phase: it lacks the table [adversarial].")
+        self._phase: Adversarial = recipe.adversarial
         self.step = 0
         network = build_generator(recipe, start)
         critic = Discriminator(channels=recipe.network.channels, crop=recipe.data.crop)
@@ -180,8 +190,8 @@ class SRGANTrainer:
         self._shared_discriminator = shared(self.discriminator, team)
         self._content = content
         self._autocast = Autocast(recipe.precision, device)
-        self._descent = Descent(self.generator, _betas(self._phase))
-        self._critic_descent = Descent(self.discriminator, _betas(self._phase))
+        self._optimizer = NetworkOptimizer(self.generator, _betas(self._phase))
+        self._critic_optimizer = NetworkOptimizer(self.discriminator, _betas(self._phase))
 
     def learning_rate(self) -> float:
         """Return the rate of the next update."""
@@ -189,11 +199,13 @@ class SRGANTrainer:
         return dropped(self.step, peak=phase.learning_rate, drop_at=phase.drop_at)
 
     def update(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
-        """Make one update of each network on low ``(n, c, h, w)`` in [0, 1], high in [-1, 1]."""
-        _to_training(self.generator, self._phase.norms)
+        """Make one update of each network on low ``(n, c, h, w)`` and high, both in [0, 1]."""
+        high = 2 * high - 1
+        _to_training(self.generator, self._phase.batch_norm)
         self.discriminator.train()
         with self._autocast():
             upscaled = self._shared_generator(low).float()
+        upscaled = to_signed(upscaled, self.generator.value_range)
         measured = self._update_discriminator(upscaled.detach(), high)
         measured |= self._update_generator(upscaled, high)
         self.average.update(self.generator)
@@ -207,7 +219,7 @@ class SRGANTrainer:
             real = self._shared_discriminator(self._moved(high))
             fake = self._shared_discriminator(self._moved(upscaled))
         loss = discriminator_loss(real.float(), fake.float())
-        norm = self._critic_descent.step(loss, self.learning_rate())
+        norm = self._critic_optimizer.step(loss, self.learning_rate())
         return {
             "discriminator": loss.detach(),
             "discriminator_gradient": norm,
@@ -216,7 +228,11 @@ class SRGANTrainer:
         }
 
     def _moved(self, images: Tensor) -> Tensor:
-        return moved_at_random(images, self._phase.shift) if self._phase.shift else images
+        return (
+            random_translation(images, self._phase.random_translation)
+            if self._phase.random_translation
+            else images
+        )
 
     def _update_generator(self, upscaled: Tensor, high: Tensor) -> dict[str, Tensor]:
         """Eq. 3: content, and 10⁻³ times the adversarial loss of eq. 6."""
@@ -228,7 +244,7 @@ class SRGANTrainer:
         loss = PerceptualLoss(content, adversarial_loss(logits.float()), weight)
         further = self._further_terms(upscaled, high)
         total = sum(further.values(), start=loss.total)
-        norm = self._descent.step(total, self.learning_rate())
+        norm = self._optimizer.step(total, self.learning_rate())
         return {
             "content": content.detach(),
             "adversarial": weight * loss.adversarial.detach(),
@@ -252,8 +268,8 @@ class SRGANTrainer:
             "generator": self.generator.state_dict(),
             "discriminator": self.discriminator.state_dict(),
             "average": self.average.state(),
-            "optimiser": self._descent.state(),
-            "discriminator_optimiser": self._critic_descent.state(),
+            "optimiser": self._optimizer.state(),
+            "discriminator_optimiser": self._critic_optimizer.state(),
             "random": torch.get_rng_state(),
         }
 
@@ -263,13 +279,21 @@ class SRGANTrainer:
         self.generator.load_state_dict(state["generator"])
         self.discriminator.load_state_dict(state["discriminator"])
         self.average.restore(state["average"])
-        self._descent.restore(state["optimiser"])
-        self._critic_descent.restore(state["discriminator_optimiser"])
+        self._optimizer.restore(state["optimiser"])
+        self._critic_optimizer.restore(state["discriminator_optimiser"])
         torch.set_rng_state(state["random"])
 
 
-def moved_at_random(images: Tensor, most: int) -> Tensor:
-    """Return images moved by up to ``most`` pixels along each axis, all alike, mirrored at borders.
+def to_signed(images: Tensor, value_range: tuple[float, float]) -> Tensor:
+    """Return a generator's output in [-1, 1], the range of the losses (§3.2), black being -1."""
+    black, white = value_range
+    if (black, white) == (-1.0, 1.0):
+        return images
+    return 2 * (images - black) / (white - black) - 1
+
+
+def random_translation(images: Tensor, most: int) -> Tensor:
+    """Return images translated by up to ``most`` pixels along each axis, mirrored at borders.
 
     A discriminator with strides weighs odd and even pixels differently, and always the same ones.
     Its gradient then draws a grid, which nothing takes away while it is young. Judging images that
@@ -301,13 +325,13 @@ def _placed(network: Any, device: torch.device, team: Team) -> Any:
     return network.to(memory_format=torch.channels_last)
 
 
-def _to_training(network: SRResNet, norms: str) -> None:
+def _to_training(network: Generator, batch_norm: str) -> None:
     network.train()
-    if norms == "running":
+    if batch_norm == "frozen":
         for module in network.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
 
 
-def _betas(phase: SRResNetPhase | SRGANPhase) -> tuple[float, float]:
+def _betas(phase: Pretrain | Adversarial) -> tuple[float, float]:
     return phase.beta1, phase.beta2

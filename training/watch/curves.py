@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_srgan.training.config import current_names
 from napari_srgan.training.run.folder import PHASES, RunFolder
 from napari_srgan.training.watch.log import STEP, read_rows
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 Rows = list[dict[str, str]]
 
-_TITLES = {"srresnet": "Phase 1", "srgan": "Phase 2"}
+_TITLES = {"pretrain": "Phase 1", "adversarial": "Phase 2"}
 _WIDTH, _ROW_HEIGHT, _DOTS = 9.0, 2.6, 100  # inches, inches, dots an inch: 900 pixels wide
 _WINDOWS = 20  # a smoothed line is of means of a so-manyth part of it
 _UNITS = {
@@ -39,7 +40,7 @@ class PhaseLog:
 
     Attributes
     ----------
-    name : {"srresnet", "srgan"}
+    name : {"pretrain", "adversarial"}
         The phase.
     content : str
         What its content loss is called, with its unit.
@@ -62,11 +63,8 @@ def read_logs(run: Path) -> list[PhaseLog]:
         If this is not the folder of a run, or it has logged nothing yet.
     """
     folder = RunFolder(run)
-    settings = folder.described()["settings"]
-    losses = {
-        "srresnet": settings.get("srresnet.loss", ""),
-        "srgan": settings.get("srgan.content", ""),
-    }
+    settings = current_names(folder.described()["settings"])
+    losses = {name: settings.get(f"{name}.content_loss", "") for name in PHASES}
     logs = [
         PhaseLog(
             name,
@@ -166,8 +164,8 @@ def _draw_validated(axes: Axes, log: PhaseLog, key: str, what: str, unit: str) -
 
 
 _PANELS: Mapping[str, tuple[Callable[[Axes, PhaseLog], None], ...]] = {
-    "srresnet": (_draw_content, _draw_psnr),
-    "srgan": (_draw_losses, _draw_discriminator, _draw_psnr, _draw_upper_band),
+    "pretrain": (_draw_content, _draw_psnr),
+    "adversarial": (_draw_losses, _draw_discriminator, _draw_psnr, _draw_upper_band),
 }
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings
-from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.models.generator import Generator
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.training.data.degrade import Pixels
 from napari_srgan.training.data.pack import Pack
@@ -118,7 +118,7 @@ def _eight_bits(pixels: np.ndarray) -> Pixels:
     return eight[..., 0] if eight.shape[-1] == 1 else eight
 
 
-def measure(network: SRResNet, images: list[Held], device: str) -> Measured:
+def measure(network: Generator, images: list[Held], device: str) -> Measured:
     """Upscale the images with a generator, and return what the results measure."""
     model = Model("validated", network, {})
     settings = Settings(device=device, precision="float32")

@@ -11,7 +11,7 @@ from torch import nn
 
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.training.config import from_settings
-from napari_srgan.training.optimise.optimizers import Descent
+from napari_srgan.training.optimise.optimizers import NetworkOptimizer
 
 BETAS = (0.9, 0.999)
 needs_muon = pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="needs torch 2.9")
@@ -36,9 +36,12 @@ def weights(network: nn.Module) -> dict[str, torch.Tensor]:
 
 def test_adam_is_torchs(network) -> None:
     other = copy.deepcopy(network)
-    descent, adam = Descent(network, BETAS), torch.optim.Adam(other.parameters(), 1e-3, BETAS)
+    optimizer, adam = (
+        NetworkOptimizer(network, BETAS),
+        torch.optim.Adam(other.parameters(), 1e-3, BETAS),
+    )
     for seed in range(3):
-        norm = descent.step(loss_of(network, seed), 1e-3)
+        norm = optimizer.step(loss_of(network, seed), 1e-3)
         adam.zero_grad()
         loss_of(other, seed).backward()
         assert float(norm) == pytest.approx(
@@ -51,7 +54,7 @@ def test_adam_is_torchs(network) -> None:
 @needs_muon
 def test_muon_makes_all_directions_of_a_kernels_step_about_equally_long(network) -> None:
     before = weights(network)
-    Descent(network, BETAS, "muon").step(loss_of(network, 0), 1e-3)
+    NetworkOptimizer(network, BETAS, "muon").step(loss_of(network, 0), 1e-3)
     kernels = [name for name, p in before.items() if p.ndim == 4]
     for name in kernels[1:-1]:
         moved = (weights(network)[name] - before[name]).flatten(1)
@@ -63,8 +66,8 @@ def test_muon_makes_all_directions_of_a_kernels_step_about_equally_long(network)
 @needs_muon
 def test_all_but_the_inner_kernels_move_as_by_adam(network) -> None:
     other = copy.deepcopy(network)
-    Descent(network, BETAS, "muon").step(loss_of(network, 0), 1e-3)
-    Descent(other, BETAS).step(loss_of(other, 0), 1e-3)
+    NetworkOptimizer(network, BETAS, "muon").step(loss_of(network, 0), 1e-3)
+    NetworkOptimizer(other, BETAS).step(loss_of(other, 0), 1e-3)
     by_muon, by_adam = weights(network), weights(other)
     kernels = [name for name, p in by_adam.items() if p.ndim == 4]
     alike = {name for name in by_adam if torch.equal(by_muon[name], by_adam[name])}
@@ -72,26 +75,26 @@ def test_all_but_the_inner_kernels_move_as_by_adam(network) -> None:
 
 
 @needs_muon
-@pytest.mark.parametrize("optimiser", ["adam", "muon"])
-def test_a_continued_descent_is_the_same_bit_for_bit(network, optimiser) -> None:
-    descent = Descent(network, BETAS, optimiser)
+@pytest.mark.parametrize("kind", ["adam", "muon"])
+def test_a_continued_descent_is_the_same_bit_for_bit(network, kind) -> None:
+    optimizer = NetworkOptimizer(network, BETAS, kind)
     for seed in range(2):
-        descent.step(loss_of(network, seed), 1e-3)
+        optimizer.step(loss_of(network, seed), 1e-3)
     other = copy.deepcopy(network)
-    goes_on = Descent(other, BETAS, optimiser)
-    goes_on.restore(copy.deepcopy(descent.state()))
+    goes_on = NetworkOptimizer(other, BETAS, kind)
+    goes_on.restore(copy.deepcopy(optimizer.state()))
     for seed in range(2, 4):
-        descent.step(loss_of(network, seed), 1e-3)
+        optimizer.step(loss_of(network, seed), 1e-3)
         goes_on.step(loss_of(other, seed), 1e-3)
     assert all(torch.equal(weights(network)[name], p) for name, p in weights(other).items())
 
 
 def test_a_torch_without_muon_is_named(network, monkeypatch) -> None:
     monkeypatch.delattr(torch.optim, "Muon", raising=False)
-    with pytest.raises(ValueError, match=r"optimiser=muon needs torch 2\.9; this is"):
-        Descent(network, BETAS, "muon")
+    with pytest.raises(ValueError, match=r"optimizer=muon needs torch 2\.9; this is"):
+        NetworkOptimizer(network, BETAS, "muon")
 
 
-def test_an_unknown_optimiser_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"srresnet\.optimiser must be one of adam, muon"):
-        from_settings({"srresnet.optimiser": "sgd"})
+def test_an_unknown_optimizer_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"pretrain\.optimizer must be one of adam, muon"):
+        from_settings({"pretrain.optimizer": "sgd"})

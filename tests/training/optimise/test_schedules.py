@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from napari_srgan.training.optimise.schedules import dropped, warmed_up
+from napari_srgan.training.optimise.schedules import dropped, halved, warmed_up
 
 PEAK = 3e-4
 cosine = partial(warmed_up, peak=PEAK, steps=110, warmup=10, cosine=True)
@@ -48,3 +48,8 @@ def test_the_drop_is_at_its_step_and_neither_before_nor_after():
 
 def test_a_drop_at_0_holds_from_the_first_update():
     assert dropped(0, peak=1e-4, drop_at=0) == pytest.approx(1e-5)
+
+
+def test_a_rate_is_halved_after_so_many_updates_and_again_after_as_many():
+    rates = [halved(step, peak=PEAK, every=3) for step in range(8)]
+    assert rates == pytest.approx([PEAK] * 3 + [PEAK / 2] * 3 + [PEAK / 4] * 2)

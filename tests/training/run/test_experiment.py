@@ -39,18 +39,18 @@ SMALL = {
     "network.features": 8,
     "data.batch": 2,
     "data.crop": 16,
-    "srresnet.steps": 6,
-    "srresnet.schedule": "cosine",
+    "pretrain.steps": 6,
+    "pretrain.schedule": "cosine",
     "precision": "float32",
     "ema": 0.9,
 }
 GAN = {
-    "srgan.steps": 4,
-    "srgan.drop_at": 2,
-    "srgan.content": "mse",
-    "srgan.shift": 3,
-    "srgan.grid_weight": 2.0,
-    "srgan.overshoot_weight": 0.5,
+    "adversarial.steps": 4,
+    "adversarial.drop_at": 2,
+    "adversarial.content_loss": "mse",
+    "adversarial.random_translation": 3,
+    "adversarial.grid_weight": 2.0,
+    "adversarial.overshoot_weight": 0.5,
 }
 EVERY_STEP = Pace(report=1, save=2, validate=3)
 
@@ -121,7 +121,9 @@ def assert_same(one: object, other: object) -> None:
         assert one == other
 
 
-@pytest.mark.parametrize("stop_at", [("srresnet", 1), ("srresnet", 6), ("srgan", 1), ("srgan", 3)])
+@pytest.mark.parametrize(
+    "stop_at", [("pretrain", 1), ("pretrain", 6), ("adversarial", 1), ("adversarial", 3)]
+)
 def test_a_stopped_run_goes_on_to_the_same_networks_bit_for_bit(
     tmp_path, images, stop_at: tuple[str, int]
 ) -> None:
@@ -129,7 +131,7 @@ def test_a_stopped_run_goes_on_to_the_same_networks_bit_for_bit(
     run(plan_of(images, whole, small_gan()))
     run(plan_of(images, parts, small_gan()), stop_at=stop_at)
     run(plan_of(images, parts, small_gan()))
-    for phase in ("srresnet", "srgan"):
+    for phase in ("pretrain", "adversarial"):
         assert_same(final_state(whole, phase), final_state(parts, phase))
 
 
@@ -143,7 +145,7 @@ app(sys.argv[1:])
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_networks_bit_for_bit(tmp_path, images) -> None:
-    settings = {**SMALL, **GAN, "srresnet.steps": 40, "srgan.steps": 30}
+    settings = {**SMALL, **GAN, "pretrain.steps": 40, "adversarial.steps": 30}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     run(plan_of(images, whole, from_settings(settings), pace=Pace(5, 3, 1000)))
     arguments = ["train", str(images), "--out", str(killed), "--recipe", "smoke"]
@@ -151,7 +153,7 @@ def test_a_killed_run_goes_on_to_the_same_networks_bit_for_bit(tmp_path, images)
     arguments += ["--report-every", "5", "--save-every", "3"]
     recipe = json.dumps(json.loads((whole / "run.json").read_text())["settings"])
     for name, value in json.loads(recipe).items():
-        arguments += ["--set", f"{name}={value}"]
+        arguments += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
     chance, kills = random.Random(4), 0
     while True:
         process = subprocess.Popen(
@@ -165,7 +167,7 @@ def test_a_killed_run_goes_on_to_the_same_networks_bit_for_bit(tmp_path, images)
         until = chance.randrange(3, 9) if kills < 3 else 10**9
         for line in process.stdout:
             lines.append(line)
-            if line.startswith(("srresnet ", "srgan ")) and len(lines) >= until:
+            if line.startswith(("pretrain ", "adversarial ")) and len(lines) >= until:
                 time.sleep(chance.random() / 20)  # anywhere between two steps, or in one
                 process.send_signal(signal.SIGKILL)
                 kills += 1
@@ -175,9 +177,11 @@ def test_a_killed_run_goes_on_to_the_same_networks_bit_for_bit(tmp_path, images)
             break
     assert process.returncode == 0, "".join(lines)
     assert kills == 3
-    for phase in ("srresnet", "srgan"):
+    for phase in ("pretrain", "adversarial"):
         assert_same(final_state(whole, phase), final_state(killed, phase))
-    steps = [row.split(",")[0] for row in (killed / "srgan" / "training.csv").read_text().split()]
+    steps = [
+        row.split(",")[0] for row in (killed / "adversarial" / "training.csv").read_text().split()
+    ]
     assert len(steps) == len(set(steps))
 
 
@@ -186,13 +190,13 @@ def test_both_phases_report_validate_and_keep_the_best(tmp_path, images) -> None
     events = run(plan)
     reports = [e for e in events if isinstance(e, PhaseReport)]
     assert [(e.phase, e.report.step) for e in reports] == [
-        *(("srresnet", i) for i in range(1, 7)),
-        *(("srgan", i) for i in range(1, 5)),
+        *(("pretrain", i) for i in range(1, 7)),
+        *(("adversarial", i) for i in range(1, 5)),
     ]
     notes = " ".join(e.text for e in events if isinstance(e, Note))
     assert "2 held back" in notes
     assert "PSNR" in notes
-    folder = tmp_path / "run" / "srgan"
+    folder = tmp_path / "run" / "adversarial"
     assert {p.name for p in (folder / "panels").iterdir()} == {
         f"0000000{step}-{name}.png" for step in (3, 4) for name in (0, 1)
     }
@@ -202,23 +206,23 @@ def test_both_phases_report_validate_and_keep_the_best(tmp_path, images) -> None
 
 
 def test_phase_2_starts_from_phase_1(tmp_path, images) -> None:
-    recipe = from_settings({**SMALL, **GAN, "srgan.learning_rate": 1e-30})
+    recipe = from_settings({**SMALL, **GAN, "adversarial.learning_rate": 1e-30})
     run(plan_of(images, tmp_path / "run", recipe))
-    first = final_state(tmp_path / "run", "srresnet")["generator"]
-    second = final_state(tmp_path / "run", "srgan")["generator"]
+    first = final_state(tmp_path / "run", "pretrain")["generator"]
+    second = final_state(tmp_path / "run", "adversarial")["generator"]
     assert isinstance(first, dict)
     assert isinstance(second, dict)
     torch.testing.assert_close(first["body.head.weight"], second["body.head.weight"])
 
 
 def test_phase_2_is_refused_without_weights_of_phase_1(tmp_path, images) -> None:
-    run(plan_of(images, tmp_path / "run", small_gan()), stop_at=("srresnet", 2))
+    run(plan_of(images, tmp_path / "run", small_gan()), stop_at=("pretrain", 2))
     other = tmp_path / "other.safetensors"
     export_generator(RunFolder(tmp_path / "run"), other, "other", which="plain")
     given = plan_of(images, tmp_path / "given", small_gan(), phase_1_weights=other)
-    assert {e.phase for e in run(given) if isinstance(e, PhaseReport)} == {"srgan"}
+    assert {e.phase for e in run(given) if isinstance(e, PhaseReport)} == {"adversarial"}
     alone = plan_of(images, tmp_path / "alone", small_gan(), without_phase_1=True)
-    assert {e.phase for e in run(alone) if isinstance(e, PhaseReport)} == {"srgan"}
+    assert {e.phase for e in run(alone) if isinstance(e, PhaseReport)} == {"adversarial"}
 
 
 def test_a_network_of_other_sizes_cannot_start_phase_2(tmp_path, images) -> None:
@@ -234,11 +238,11 @@ def test_training_goes_on_from_the_weights_that_are_given(tmp_path, images) -> N
     run(plan_of(images, tmp_path / "first", small()))
     given = tmp_path / "given.safetensors"
     export_generator(RunFolder(tmp_path / "first"), given, "given", which="plain")
-    still = small(srresnet__learning_rate=1e-30, srresnet__norms="running")
+    still = small(pretrain__learning_rate=1e-30, pretrain__batch_norm="frozen")
 
     run(plan_of(images, tmp_path / "second", still, start_from=given))
 
-    found = final_state(tmp_path / "second", "srresnet")["generator"]
+    found = final_state(tmp_path / "second", "pretrain")["generator"]
     wanted = load_checkpoint(given).network.state_dict()
     assert isinstance(found, dict)
     for key, value in wanted.items():  # the statistics of its norms among them
@@ -250,7 +254,7 @@ def test_a_run_remembers_which_weights_it_began_with(tmp_path, images) -> None:
     given, other = tmp_path / "given.safetensors", tmp_path / "other.safetensors"
     for path, which in ((given, "plain"), (other, "average")):
         export_generator(RunFolder(tmp_path / "first"), path, "given", which=which)
-    run(plan_of(images, tmp_path / "second", small(), start_from=given), stop_at=("srresnet", 2))
+    run(plan_of(images, tmp_path / "second", small(), start_from=given), stop_at=("pretrain", 2))
 
     with pytest.raises(ValueError, match="it started from other weights"):
         run(plan_of(images, tmp_path / "second", small(), start_from=other))
@@ -262,19 +266,19 @@ def test_a_network_learns_from_a_teacher_of_another_size(tmp_path, images) -> No
     teacher, other = tmp_path / "teacher.safetensors", tmp_path / "other.safetensors"
     for path, which in ((teacher, "plain"), (other, "average")):
         export_generator(RunFolder(tmp_path / "first"), path, "teacher", which=which)
-    taught = small(srresnet__teacher_share=1.0)
+    taught = small(pretrain__teacher_share=1.0)
     whole = plan_of(images, tmp_path / "whole", taught, teacher=teacher)
     run(whole)
 
     halves = replace(whole, out=tmp_path / "halves")
-    run(halves, stop_at=("srresnet", 3))
+    run(halves, stop_at=("pretrain", 3))
     with pytest.raises(ValueError, match="it had another teacher"):
         run(replace(halves, teacher=other))
     run(halves)
 
     alone = plan_of(images, tmp_path / "alone", small())
     run(alone)
-    states = [final_state(plan.out, "srresnet")["generator"] for plan in (whole, halves, alone)]
+    states = [final_state(plan.out, "pretrain")["generator"] for plan in (whole, halves, alone)]
     weights = [state["body.head.weight"] for state in states if isinstance(state, dict)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.allclose(weights[0], weights[2])
@@ -283,7 +287,7 @@ def test_a_network_learns_from_a_teacher_of_another_size(tmp_path, images) -> No
 def test_a_teacher_of_another_scale_is_refused(tmp_path, images, random_network) -> None:
     teacher = tmp_path / "teacher.safetensors"
     save_checkpoint(teacher, random_network(scale=2), {"name": "twice"})
-    recipe = small(srresnet__teacher_share=0.5)
+    recipe = small(pretrain__teacher_share=0.5)
     with pytest.raises(ValueError, match="makes ×2 of 3 channels"):
         run(plan_of(images, tmp_path / "run", recipe, teacher=teacher))
 
@@ -295,19 +299,19 @@ def test_a_teacher_of_another_scale_is_refused(tmp_path, images, random_network)
 def test_a_teacher_and_its_share_go_together_and_with_phase_1(
     tmp_path, images, share, given
 ) -> None:
-    recipe = from_settings({**SMALL, **GAN, "srresnet.teacher_share": share})
+    recipe = from_settings({**SMALL, **GAN, "pretrain.teacher_share": share})
     with pytest.raises(ValueError, match="go together"):
         plan_of(images, tmp_path, recipe, **given)
 
 
 def test_a_run_from_before_a_setting_was_there_goes_on(tmp_path, images) -> None:
     plan = plan_of(images, tmp_path / "run", small())
-    run(plan, stop_at=("srresnet", 2))
+    run(plan, stop_at=("pretrain", 2))
     described = json.loads((plan.out / "run.json").read_text())
-    del described["settings"]["srresnet.teacher_share"], described["teacher"]
+    del described["settings"]["pretrain.teacher_share"], described["teacher"]
     (plan.out / "run.json").write_text(json.dumps(described))
     run(plan)
-    assert final_state(plan.out, "srresnet")["step"] == 6
+    assert final_state(plan.out, "pretrain")["step"] == 6
 
 
 def test_weights_to_start_from_are_refused_where_there_is_no_phase_1(tmp_path, images) -> None:
@@ -315,17 +319,19 @@ def test_weights_to_start_from_are_refused_where_there_is_no_phase_1(tmp_path, i
         plan_of(images, tmp_path, small_gan(), start_from=tmp_path / "a", without_phase_1=True)
 
 
-@pytest.mark.parametrize("norms", ["batch", "running"])
+@pytest.mark.parametrize("norms", ["train", "frozen"])
 def test_norms_are_taken_from_the_batch_or_held(tmp_path, images, norms) -> None:
     recipe = from_settings(
-        SMALL | GAN | {"srresnet.norms": norms, "srgan.norms": norms, "srresnet.start": "paper"}
+        SMALL
+        | GAN
+        | {"pretrain.batch_norm": norms, "adversarial.batch_norm": norms, "pretrain.start": "paper"}
     )
     run(plan_of(images, tmp_path / "run", recipe))
-    for phase in ("srresnet", "srgan"):
+    for phase in ("pretrain", "adversarial"):
         state = final_state(tmp_path / "run", phase)["generator"]
         assert isinstance(state, dict)
         untouched = bool((state["body.norm.running_mean"] == 0).all())
-        assert untouched == (norms == "running")
+        assert untouched == (norms == "frozen")
 
 
 def test_what_the_run_is_stands_there_before_its_first_step(tmp_path, images) -> None:
@@ -335,7 +341,7 @@ def test_what_the_run_is_stands_there_before_its_first_step(tmp_path, images) ->
             break
     events.close()
     described = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert described["settings"]["srresnet.steps"] == 6
+    assert described["settings"]["pretrain.steps"] == 6
     assert described["settings"]["seed"] == 0
     assert len(described["data_digest"]) == 64
     assert {"torch", "numpy", "python", "napari-srgan", "began"} <= described.keys()
@@ -352,7 +358,7 @@ def test_another_recipe_or_other_images_in_the_same_folder_are_refused(tmp_path,
 
 def test_a_run_may_be_made_longer(tmp_path, images) -> None:
     run(plan_of(images, tmp_path / "run", small()))
-    events = run(plan_of(images, tmp_path / "run", small(srresnet__steps=8)))
+    events = run(plan_of(images, tmp_path / "run", small(pretrain__steps=8)))
     assert [e.report.step for e in events if isinstance(e, PhaseReport)] == [7, 8]
 
 
@@ -365,7 +371,7 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_used(
     tmp_path, images, caplog
 ) -> None:
     run(plan_of(images, tmp_path / "run", small()))
-    checkpoints = Checkpoints(tmp_path / "run" / "srresnet")
+    checkpoints = Checkpoints(tmp_path / "run" / "pretrain")
     newest = checkpoints.paths()[-1]
     newest.write_bytes(newest.read_bytes()[:1000])
     state = checkpoints.latest()
@@ -375,10 +381,10 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_used(
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_what_was_before(tmp_path, images) -> None:
-    recipe = small(srresnet__learning_rate=1e30, srresnet__steps=50)
+    recipe = small(pretrain__learning_rate=1e30, pretrain__steps=50)
     with pytest.raises(FloatingPointError, match="Lower the learning rate"):
         run(plan_of(images, tmp_path / "run", recipe))
-    state = Checkpoints(tmp_path / "run" / "srresnet").latest()
+    state = Checkpoints(tmp_path / "run" / "pretrain").latest()
     assert state is None or all(
         torch.isfinite(value).all() for value in state["generator"].values()
     )
@@ -386,7 +392,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_what_was_before(tmp_path, ima
 
 def test_a_full_disk_is_named_and_loses_no_checkpoint(tmp_path, images, monkeypatch) -> None:
     run(plan_of(images, tmp_path / "run", small()))
-    before = Checkpoints(tmp_path / "run" / "srresnet").paths()
+    before = Checkpoints(tmp_path / "run" / "pretrain").paths()
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -395,8 +401,8 @@ def test_a_full_disk_is_named_and_loses_no_checkpoint(tmp_path, images, monkeypa
     with pytest.raises(
         OSError, match=r"00000008.pt could not be written; its disk had .* MiB free .*No space left"
     ):
-        run(plan_of(images, tmp_path / "run", small(srresnet__steps=8)))
-    assert Checkpoints(tmp_path / "run" / "srresnet").paths() == before
+        run(plan_of(images, tmp_path / "run", small(pretrain__steps=8)))
+    assert Checkpoints(tmp_path / "run" / "pretrain").paths() == before
     assert not list((tmp_path / "run").rglob("*.part"))
 
 
@@ -408,11 +414,11 @@ def test_an_exported_generator_upscales_and_says_how_it_was_made(
     target = tmp_path / "mine.safetensors"
     entry = export_generator(RunFolder(tmp_path / "run"), target, "mine", which=which)
     model = load_checkpoint(target)
-    state = final_state(tmp_path / "run", "srgan")
+    state = final_state(tmp_path / "run", "adversarial")
     expected = state["average"]["network"] if which == "average" else state["generator"]  # type: ignore[index]
     assert_same(model.network.state_dict(), expected)
     assert model.invents
-    assert json.loads(model.metadata["settings"])["srgan.steps"] == 4
+    assert json.loads(model.metadata["settings"])["adversarial.steps"] == 4
     assert json.loads(model.metadata["data"]) == images.name
     assert str(tmp_path) not in "".join([*model.metadata.values(), entry["training_data"]])
     assert entry["size"] == target.stat().st_size
@@ -421,7 +427,7 @@ def test_an_exported_generator_upscales_and_says_how_it_was_made(
 def test_an_exported_generator_can_be_stored_in_half_and_passes_its_self_test(
     tmp_path, images
 ) -> None:
-    run(plan_of(images, tmp_path / "run", small(srresnet__steps=1)))
+    run(plan_of(images, tmp_path / "run", small(pretrain__steps=1)))
     folder, sizes = RunFolder(tmp_path / "run"), {}
     for half in (False, True):
         target = tmp_path / f"{half}.safetensors"
@@ -435,7 +441,7 @@ def test_an_exported_generator_can_be_stored_in_half_and_passes_its_self_test(
 
 
 def test_a_file_that_fails_its_self_test_is_named(tmp_path, images, monkeypatch) -> None:
-    run(plan_of(images, tmp_path / "run", small(srresnet__steps=1)))
+    run(plan_of(images, tmp_path / "run", small(pretrain__steps=1)))
     monkeypatch.setattr(
         exporting, "make_self_test", lambda network: make_self_test(SRResNet(blocks=1))
     )
@@ -451,7 +457,7 @@ def test_a_generator_of_many_channels_is_exported_with_a_self_test(tmp_path) -> 
     noise = np.random.default_rng(0).integers(0, 256, (5, 40, 52), dtype=np.uint8)
     for i in range(2):
         tifffile.imwrite(images / f"{i}.tif", noise, photometric="minisblack")
-    recipe = small(network__channels=5, srresnet__steps=1)
+    recipe = small(network__channels=5, pretrain__steps=1)
     run(plan_of(images, tmp_path / "run", recipe))
     target = tmp_path / "five.safetensors"
     export_generator(RunFolder(tmp_path / "run"), target, "five", which="plain")
@@ -463,11 +469,11 @@ def test_a_generator_of_many_channels_is_exported_with_a_self_test(tmp_path) -> 
 def test_the_best_generator_is_exported_before_there_is_a_checkpoint(tmp_path, images) -> None:
     """Of a run that was killed after it was validated and before it was saved."""
     run(plan_of(images, tmp_path / "run", small(), hold_back=("0.png",)))
-    for checkpoint in Checkpoints(tmp_path / "run" / "srresnet").paths():
+    for checkpoint in Checkpoints(tmp_path / "run" / "pretrain").paths():
         checkpoint.unlink()
     folder, target = RunFolder(tmp_path / "run"), tmp_path / "x.safetensors"
     export_generator(folder, target, "x", which="best")
-    best = read_state(tmp_path / "run" / "srresnet" / "best.pt")
+    best = read_state(tmp_path / "run" / "pretrain" / "best.pt")
     assert_same(load_checkpoint(target).network.state_dict(), best["generator"])
     for which in ("average", "plain"):
         with pytest.raises(FileNotFoundError, match="no checkpoint yet"):
@@ -475,7 +481,7 @@ def test_the_best_generator_is_exported_before_there_is_a_checkpoint(tmp_path, i
 
 
 def test_without_images_held_back_there_is_no_best_generator(tmp_path, images) -> None:
-    run(plan_of(images, tmp_path / "run", small(srresnet__steps=1)))
+    run(plan_of(images, tmp_path / "run", small(pretrain__steps=1)))
     with pytest.raises(FileNotFoundError, match="no best generator: nothing was held back"):
         export_generator(RunFolder(tmp_path / "run"), tmp_path / "x.safetensors", "x", which="best")
 
@@ -486,9 +492,9 @@ def test_only_a_run_can_be_exported(tmp_path) -> None:
 
 
 def test_it_says_where_a_run_stands(tmp_path, images) -> None:
-    run(plan_of(images, tmp_path / "run", small_gan()), stop_at=("srresnet", 3))
-    assert "srresnet: step 3 of 6 (50%)" in standing(RunFolder(tmp_path / "run"))
-    assert "srgan: step 0 of 4 (0%)" in standing(RunFolder(tmp_path / "run"))
+    run(plan_of(images, tmp_path / "run", small_gan()), stop_at=("pretrain", 3))
+    assert "pretrain: step 3 of 6 (50%)" in standing(RunFolder(tmp_path / "run"))
+    assert "adversarial: step 0 of 4 (0%)" in standing(RunFolder(tmp_path / "run"))
 
 
 def call(*arguments: object) -> Result:
@@ -497,17 +503,17 @@ def call(*arguments: object) -> Result:
 
 def test_the_command_line_trains_exports_and_tells(tmp_path, images) -> None:
     sets = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
-    sets += ["--set", "srgan.steps=2", "--set", "srgan.drop_at=1"]
+    sets += ["--set", "adversarial.steps=2", "--set", "adversarial.drop_at=1"]
     out = tmp_path / "run"
     trained = call("train", images, "--out", out, "--recipe", "smoke", "--report-every", 2, *sets)
     assert trained.exit_code == 0, trained.output
-    assert "srresnet 6/6" in trained.stdout
-    assert "srgan 2/2" in trained.stdout
+    assert "pretrain 6/6" in trained.stdout
+    assert "adversarial 2/2" in trained.stdout
     exported = call("export", out, tmp_path / "m.safetensors")
     assert json.loads(exported.stdout)["invents"] is True
     halved = call("export", out, tmp_path / "h.safetensors", "--half")
     assert json.loads(halved.stdout)["size"] < json.loads(exported.stdout)["size"]
-    assert "srgan: step 2 of 2" in call("info", out).stdout
+    assert "adversarial: step 2 of 2" in call("info", out).stdout
 
 
 @pytest.mark.slow
@@ -519,19 +525,19 @@ def test_the_smoke_recipe_goes_through_both_phases(tmp_path, images) -> None:
     Image.open(images / "0.png").save(images / "held.png")
     done = call("train", images, "--out", tmp_path / "run", "--hold-back", "held.png", *arguments)
     assert done.exit_code == 0, done.output
-    assert "srresnet 60/60" in done.stdout
-    assert "srgan 20/20" in done.stdout
+    assert "pretrain 60/60" in done.stdout
+    assert "adversarial 20/20" in done.stdout
     assert "PSNR" in done.stdout
 
 
 def test_all_settings_are_listed_with_their_defaults() -> None:
     listed = call("settings").stdout
-    assert "srgan.adversarial_weight" in listed
+    assert "adversarial.adversarial_weight" in listed
     assert "eq. 3). [0.001]" in listed
 
 
 def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path, images) -> None:
-    sets = {**SMALL, "srresnet.steps": 10**6}
+    sets = {**SMALL, "pretrain.steps": 10**6}
     arguments = ["train", str(images), "--out", str(tmp_path / "run"), "--recipe", "srresnet-mse"]
     arguments += [part for name, value in sets.items() for part in ("--set", f"{name}={value}")]
     process = subprocess.Popen(
@@ -542,21 +548,21 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path, images) 
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("srresnet "):
+        if line.startswith("pretrain "):
             process.send_signal(signal.SIGINT)
             break
     _out, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "The same command goes on" in errors
-    assert Checkpoints(tmp_path / "run" / "srresnet").latest() is not None
+    assert Checkpoints(tmp_path / "run" / "pretrain").latest() is not None
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "srgan.stepz=3"], "did you mean 'srgan.steps'"),
+        (["--set", "adversarial.stepz=3"], "did you mean 'adversarial.steps'"),
         (["--set", "seed"], "NAME=VALUE"),
-        (["--set", "seed=x"], "seed cannot be 'x'"),
+        (["--set", "seed=x"], "seed takes int; got 'x'"),
         (["--recipe", "srgan-vg"], "did you mean"),
     ],
 )
@@ -572,7 +578,7 @@ def test_a_wrong_setting_is_told_before_any_work(
 
 @pytest.mark.skipif(os.name == "nt", reason="gloo's rendezvous is tested on POSIX")
 def test_two_processes_train_what_one_trains_from_the_same_batch(tmp_path, images) -> None:
-    sets = {**SMALL, **GAN, "srresnet.steps": 3, "srresnet.warmup": 0, "srgan.steps": 2}
+    sets = {**SMALL, **GAN, "pretrain.steps": 3, "pretrain.warmup": 0, "adversarial.steps": 2}
     flags = [part for name, value in sets.items() for part in ("--set", f"{name}={value}")]
     common = ["--recipe", "smoke", "--cache", str(tmp_path / "cache"), "--device", "cpu"]
     common += ["--report-every", "1", *flags]
@@ -584,15 +590,58 @@ def test_two_processes_train_what_one_trains_from_the_same_batch(tmp_path, image
     done = subprocess.run([*launch, *module], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Done. Next:") == alone.stdout.count("Done. Next:") == 1
-    rows = [(out / "srresnet" / "training.csv").read_text().split("\n") for out in (one, two)]
+    rows = [(out / "pretrain" / "training.csv").read_text().split("\n") for out in (one, two)]
     for mine, theirs in zip(*rows, strict=True):
         if mine and mine[0].isdigit():
             loss, its = float(mine.split(",")[1]), float(theirs.split(",")[1])
             assert loss == pytest.approx(its, rel=1e-4)
     # That both processes ended with the same parameters is checked by the run itself.
-    for phase in ("srresnet", "srgan"):
+    for phase in ("pretrain", "adversarial"):
         first, second = final_state(one, phase), final_state(two, phase)
         for key, value in first["generator"].items():  # type: ignore[attr-defined]
             # Adam divides by the gradient's size: where that is rounding, so is the step (1e-3).
             other = second["generator"][key]  # type: ignore[index]
             torch.testing.assert_close(value, other, rtol=1e-3, atol=1e-3)
+
+
+FORMER = {
+    "pretrain": "srresnet", "adversarial": "srgan", "content_loss": "loss", "batch_norm": "norms",
+    "optimizer": "optimiser", "random_translation": "shift",
+}  # fmt: skip
+ADDED = ("network.family", "network.batch_norm", "pretrain.halve_every")
+
+
+def as_it_was_written_before(run_folder: Path) -> None:
+    """Give a run the names of folders and settings that version 0.1 gave it."""
+    described = json.loads((run_folder / "run.json").read_text())
+    settings = {}
+    for name, value in described["settings"].items():
+        table, _, key = name.rpartition(".")
+        if name in ADDED:
+            continue
+        former = "content" if name == "adversarial.content_loss" else FORMER.get(key, key)
+        kept = {"train": "batch", "frozen": "running"}.get(value, value)
+        settings[f"{FORMER.get(table, table)}.{former}" if table else name] = kept
+    (run_folder / "run.json").write_text(json.dumps(described | {"settings": settings}))
+    for phase in ("pretrain", "adversarial"):
+        if (run_folder / phase).exists():
+            (run_folder / phase).rename(run_folder / FORMER[phase])
+
+
+@pytest.mark.parametrize("stop_at", [("pretrain", 2), ("adversarial", 2)])
+def test_a_run_of_the_version_before_is_resumed_to_the_same_networks(
+    tmp_path, images, stop_at: tuple[str, int]
+) -> None:
+    whole = plan_of(images, tmp_path / "whole", small_gan())
+    former = plan_of(images, tmp_path / "former", small_gan())
+    run(whole)
+    run(former, stop_at=stop_at)
+    as_it_was_written_before(former.out)
+
+    run(former)
+
+    assert (former.out / "srresnet").is_dir()
+    assert not (former.out / "pretrain").exists()
+    for phase in ("pretrain", "adversarial"):
+        folder = RunFolder(former.out).phase(phase)
+        assert_same(final_state(whole.out, phase), Checkpoints(folder).latest())

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_srgan.store.checkpoint import load_checkpoint, save_checkpoint
-from napari_srgan.training.run.export import export_between
+from napari_srgan.training.run.export import export_interpolated
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def two(tmp_path: Path, random_network) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_every_weight_lies_between_those_of_the_two(tmp_path, two, share) -> None:
-    entry = export_between(*two, tmp_path / "between.safetensors", "between", share=share)
+    entry = export_interpolated(*two, tmp_path / "between.safetensors", "between", share=share)
 
     one, other, between = (
         load_checkpoint(path).network.state_dict()
@@ -36,13 +36,13 @@ def test_every_weight_lies_between_those_of_the_two(tmp_path, two, share) -> Non
 
 
 def test_it_invents_if_either_does_and_says_what_it_is_made_of(tmp_path, two) -> None:
-    entry = export_between(*two, tmp_path / "b.safetensors", "b", share=0.5)
+    entry = export_interpolated(*two, tmp_path / "b.safetensors", "b", share=0.5)
 
     model = load_checkpoint(tmp_path / "b.safetensors")
     assert entry["invents"] is model.invents is True
     assert model.metadata["share"] == "0.5"
     assert model.self_test is not None
-    assert export_between(two[0], two[0], tmp_path / "c.safetensors", "c", share=0.5)[
+    assert export_interpolated(two[0], two[0], tmp_path / "c.safetensors", "c", share=0.5)[
         "invents"
     ] is False  # fmt: skip
 
@@ -52,7 +52,7 @@ def test_networks_of_other_sizes_and_shares_beyond_are_refused(
 ) -> None:
     save_checkpoint(tmp_path / "deep.safetensors", random_network(blocks=3), {})
     with pytest.raises(ValueError, match="are different networks"):
-        export_between(two[0], tmp_path / "deep.safetensors", tmp_path / "x", "x", share=0.5)
+        export_interpolated(two[0], tmp_path / "deep.safetensors", tmp_path / "x", "x", share=0.5)
     with pytest.raises(ValueError, match=r"share is from 0.*got 1\.5"):
-        export_between(*two, tmp_path / "x", "x", share=1.5)
+        export_interpolated(*two, tmp_path / "x", "x", share=1.5)
     assert not (tmp_path / "x").exists()

@@ -8,14 +8,14 @@ import torch.nn.functional as F
 
 from napari_srgan.training.config import from_settings
 from napari_srgan.training.optimise.distributed import own_team
-from napari_srgan.training.run.trainers import SRGANTrainer, moved_at_random
+from napari_srgan.training.run.trainers import AdversarialTrainer, random_translation, to_signed
 
 SMALL = {
     "network.blocks": 1,
     "network.features": 4,
     "data.crop": 32,
     "data.batch": 2,
-    "srgan.shift": 0,
+    "adversarial.random_translation": 0,
 }
 
 
@@ -24,7 +24,7 @@ def test_images_are_moved_alike_by_no_more_than_allowed_and_mirrored_at_borders(
     images = torch.stack([torch.stack([rows, rows.T])] * 3)
     seen = set()
     for _ in range(300):
-        moved = moved_at_random(images, 3)
+        moved = random_translation(images, 3)
         assert moved.shape == images.shape
         assert torch.equal(moved[0], moved[1])
         down, right = int(moved[0, 0, 6, 6]) - 6, int(moved[0, 1, 6, 6]) - 6
@@ -36,26 +36,32 @@ def test_images_are_moved_alike_by_no_more_than_allowed_and_mirrored_at_borders(
 
 def test_gradients_return_to_the_pixels_that_were_moved() -> None:
     images = torch.rand(1, 1, 8, 8, requires_grad=True)
-    moved_at_random(images, 2).sum().backward()
+    random_translation(images, 2).sum().backward()
     assert images.grad is not None
     assert float(images.grad.sum()) == pytest.approx(64)
 
 
 @pytest.mark.parametrize("shift", [-1, 96])
 def test_a_shift_beyond_the_crop_is_refused(shift: int) -> None:
-    with pytest.raises(ValueError, match=r"srgan\.shift must be from 0 up to the crop"):
-        from_settings({"srgan.shift": shift})
+    with pytest.raises(
+        ValueError, match=r"adversarial\.random_translation must be from 0 up to the crop"
+    ):
+        from_settings({"adversarial.random_translation": shift})
 
 
-def trainer(content=F.mse_loss, **settings: object) -> SRGANTrainer:
-    values = {"srgan.norms": "batch", "precision": "float32", "srgan.adversarial_weight": 1e-3}
+def trainer(content=F.mse_loss, **settings: object) -> AdversarialTrainer:
+    values = {
+        "adversarial.batch_norm": "train",
+        "precision": "float32",
+        "adversarial.adversarial_weight": 1e-3,
+    }
     recipe = from_settings({**SMALL, **values, **settings})
-    return SRGANTrainer(recipe, None, content, torch.device("cpu"), own_team())
+    return AdversarialTrainer(recipe, None, content, torch.device("cpu"), own_team())
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
     torch.manual_seed(1)
-    return torch.rand(2, 3, 8, 8), 2 * torch.rand(2, 3, 32, 32) - 1
+    return torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32)
 
 
 def changed(module: torch.nn.Module, before: dict[str, torch.Tensor]) -> bool:
@@ -77,7 +83,7 @@ def test_an_update_moves_both_networks() -> None:
 
 def test_the_step_of_the_discriminator_leaves_the_generator_alone() -> None:
     """Without an adversarial term, no discriminator has a say in what the generator becomes."""
-    one, other = (trainer(**{"srgan.adversarial_weight": 0.0}) for _ in range(2))
+    one, other = (trainer(**{"adversarial.adversarial_weight": 0.0}) for _ in range(2))
     with torch.no_grad():
         for value in other.discriminator.parameters():
             value.mul_(1.5)
@@ -98,8 +104,8 @@ def test_the_step_of_the_generator_leaves_the_discriminator_alone() -> None:
 
 
 def test_frozen_norms_keep_their_statistics_and_others_do_not() -> None:
-    for norms, moved in (("running", False), ("batch", True)):
-        made = trainer(**{"srgan.norms": norms})
+    for norms, moved in (("frozen", False), ("train", True)):
+        made = trainer(**{"adversarial.batch_norm": norms})
         before = {name: value.clone() for name, value in made.generator.named_buffers()}
         made.update(*batch())
         after = dict(made.generator.named_buffers())
@@ -109,9 +115,41 @@ def test_frozen_norms_keep_their_statistics_and_others_do_not() -> None:
 
 
 def test_the_rate_drops_to_a_tenth_where_the_recipe_says() -> None:
-    made = trainer(**{"srgan.drop_at": 2, "srgan.learning_rate": 1e-4})
+    made = trainer(**{"adversarial.drop_at": 2, "adversarial.learning_rate": 1e-4})
     rates = []
     for _ in range(3):
         rates.append(made.learning_rate())
         made.update(*batch())
     assert rates == pytest.approx([1e-4, 1e-4, 1e-5])
+
+
+def test_the_average_follows_the_updates_as_its_decay_says() -> None:
+    made = trainer(ema=0.5)
+    expected = {name: value.clone() for name, value in made.generator.named_parameters()}
+    for update in range(1, 4):
+        made.update(*batch())
+        decay = min(0.5, update / (update + 10))
+        for name, value in made.generator.named_parameters():
+            expected[name] = torch.lerp(expected[name], value.detach(), 1 - decay)
+    for name, value in made.average.network.named_parameters():
+        torch.testing.assert_close(value, expected[name])
+        assert not value.requires_grad
+
+
+def test_the_average_has_the_statistics_of_the_network_and_changes_nothing_in_it() -> None:
+    one, other = trainer(ema=0.9), trainer(ema=0.0)
+    for made in (one, other):
+        made.update(*batch())
+    assert not changed(one.generator, parameters(other.generator))
+    means = dict(one.generator.named_buffers())
+    for name, value in one.average.network.named_buffers():
+        assert torch.equal(value, means[name])
+    # Without a memory, the average is the network itself.
+    assert not changed(other.average.network, parameters(other.generator))
+
+
+@pytest.mark.parametrize("value_range", [(-1.0, 1.0), (0.0, 1.0), (0.0, 255.0)])
+def test_losses_see_black_and_white_as_minus_and_plus_1(value_range) -> None:
+    black, white = value_range
+    made = to_signed(torch.tensor([black, (black + white) / 2, white]), value_range)
+    assert made.tolist() == [-1, 0, 1]

@@ -17,7 +17,7 @@ from napari_srgan.training.cli import app
 from napari_srgan.training.config import CONTENT_LOSSES
 from napari_srgan.training.watch.curves import _smooth, draw_curves, read_logs
 
-SETTINGS = {"srresnet.loss": "l1", "srgan.content": "vgg54"}
+SETTINGS = {"pretrain.content_loss": "l1", "adversarial.content_loss": "vgg54"}
 STEPS = range(100, 3001, 100)
 
 
@@ -33,7 +33,11 @@ def begin(run, *phases, settings=SETTINGS):
     run.mkdir(exist_ok=True)
     (run / "run.json").write_text(json.dumps({"settings": settings}), encoding="utf-8")
     for phase in phases:
-        more = {"adversarial": 2e-3, "d_high": 0.75, "d_upscaled": 0.25} if phase == "srgan" else {}
+        more = (
+            {"adversarial": 2e-3, "d_high": 0.75, "d_upscaled": 0.25}
+            if phase == "adversarial"
+            else {}
+        )
         training = [{"step": step, "content": 1 / step, **more} for step in STEPS]
         write(run / phase / "training.csv", training)
         measured = {"psnr": 28.0, "high_frequency": 0.5}
@@ -51,18 +55,19 @@ def lines(figure, title):
 
 
 @pytest.mark.parametrize(
-    ("phases", "panels"), [(["srresnet"], 2), (["srgan"], 4), (["srresnet", "srgan"], 6)]
+    ("phases", "panels"),
+    [(["pretrain"], 2), (["adversarial"], 4), (["pretrain", "adversarial"], 6)],
 )
 def test_each_phase_that_was_come_to_has_its_panels(tmp_path, phases, panels):
     figure = draw_curves(read_logs(begin(tmp_path, *phases)))
     assert len(titles(figure)) == panels
-    for number, phase in ((1, "srresnet"), (2, "srgan")):
+    for number, phase in ((1, "pretrain"), (2, "adversarial")):
         assert any(f"Phase {number}" in title for title in titles(figure)) is (phase in phases)
     assert all(axes.get_xlabel() == "step" and axes.get_ylabel() for axes in figure.axes)
 
 
 def test_lines_go_through_what_was_logged(tmp_path):
-    figure = draw_curves(read_logs(begin(tmp_path, "srresnet", "srgan")))
+    figure = draw_curves(read_logs(begin(tmp_path, "pretrain", "adversarial")))
     reported, smoothed = lines(figure, "content loss")
     np.testing.assert_array_equal(reported, (np.array(STEPS), 1 / np.array(STEPS)))
     np.testing.assert_array_equal(smoothed[0], np.array(STEPS))
@@ -74,27 +79,27 @@ def test_lines_go_through_what_was_logged(tmp_path):
 
 
 def test_losses_are_called_by_what_they_compare(tmp_path):
-    logs = read_logs(begin(tmp_path, "srresnet", "srgan"))
+    logs = read_logs(begin(tmp_path, "pretrain", "adversarial"))
     assert [log.content for log in logs] == ["L1 on [-1, 1]", "MSE of VGG19 φ5,4"]
 
 
 @pytest.mark.parametrize("loss", CONTENT_LOSSES)
 def test_every_content_loss_has_its_unit(tmp_path, loss):
-    (log,) = read_logs(begin(tmp_path, "srresnet", settings={"srresnet.loss": loss}))
+    (log,) = read_logs(begin(tmp_path, "pretrain", settings={"pretrain.content_loss": loss}))
     assert "MSE" in log.content or "L1" in log.content
 
 
 def test_rows_of_a_log_whose_columns_changed_are_one_line(tmp_path):
-    begin(tmp_path, "srresnet")
+    begin(tmp_path, "pretrain")
     more = [{"step": 9000, "psnr": 29.0}, {"step": 3000, "psnr": 28.5}]
-    write(tmp_path / "srresnet" / "validation-2.csv", more)
+    write(tmp_path / "pretrain" / "validation-2.csv", more)
     (psnr,) = lines(draw_curves(read_logs(tmp_path)), "PSNR")
     np.testing.assert_array_equal(psnr, ([1000, 2000, 3000, 9000], [28, 28, 28.5, 29]))
 
 
 def test_a_run_that_holds_nothing_back_says_so(tmp_path):
-    begin(tmp_path, "srresnet")
-    (tmp_path / "srresnet" / "validation.csv").unlink()
+    begin(tmp_path, "pretrain")
+    (tmp_path / "pretrain" / "validation.csv").unlink()
     figure = draw_curves(read_logs(tmp_path))
     assert [text.get_text() for text in figure.axes[1].texts] == ["none yet"]
 
@@ -117,7 +122,7 @@ def test_smoothing_moves_no_straight_line_but_at_its_ends(count, offset, slope):
 
 def test_the_command_draws_900_pixels_on_white(tmp_path):
     target = tmp_path / "curves.png"
-    run = begin(tmp_path / "run", "srresnet", "srgan")
+    run = begin(tmp_path / "run", "pretrain", "adversarial")
     done = CliRunner().invoke(app, ["plot", str(run), str(target)])
     assert done.exit_code == 0, done.output
     with Image.open(target) as picture:
@@ -142,7 +147,7 @@ def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    run = begin(tmp_path, "srresnet")
+    run = begin(tmp_path, "pretrain")
     done = CliRunner().invoke(app, ["plot", str(run), str(tmp_path / "curves.png")])
     assert done.exit_code == 1
     assert 'pip install "napari-srgan[training]"' in done.output
