@@ -17,6 +17,11 @@ import typer
 from napari_srgan.training.config import every_setting, load_recipe, recipe_names, resolve
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from tqdm import tqdm
+
+    from napari_srgan.training.data.packing import PackingProgress
     from napari_srgan.training.metrics.evaluate import Upscaler
     from napari_srgan.training.metrics.pairs import Pair
     from napari_srgan.training.run.experiment import PhaseReport, Plan
@@ -121,13 +126,18 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _run(plan: Plan) -> None:
+    from napari_srgan.training.data.packing import PackingProgress
     from napari_srgan.training.optimise.distributed import own_team
     from napari_srgan.training.run.experiment import Note, iter_run
 
     leads = own_team().leads
-    with _stop_on_ctrl_c() as stop:
+    with _stop_on_ctrl_c() as stop, _PackingBar() as bar:
         for event in iter_run(plan, stop):
-            typer.echo(event.text if isinstance(event, Note) else _line(event))
+            if isinstance(event, PackingProgress):
+                bar.show(event)
+            else:
+                bar.close()
+                typer.echo(event.text if isinstance(event, Note) else _line(event))
     if stop.is_set():
         if leads:
             typer.echo(f"Stopped and saved. The same command goes on with {plan.out}.", err=True)
@@ -135,6 +145,36 @@ def _run(plan: Plan) -> None:
     if leads:
         export = "python -m napari_srgan.training export"
         typer.echo(f"Done. Next: {export} {plan.out} MODEL.safetensors")
+
+
+class _PackingBar:
+    """A progress bar while images are decoded, on a terminal that is watched."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[NoReturn] | None = None
+
+    def __enter__(self) -> _PackingBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def show(self, progress: PackingProgress) -> None:
+        """Show how many images are decoded."""
+        from tqdm import tqdm
+
+        if self._bar is None or progress.done < self._bar.n:  # begun again, or other images
+            self.close()
+            self._bar = tqdm(
+                desc="decoding images", total=progress.total, unit="image", leave=False
+            )
+        self._bar.update(progress.done - self._bar.n)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
 
 @contextmanager
@@ -179,14 +219,17 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="As for napari-srgan upscale.")] = "float32",
 ) -> None:
-    """Measure models by the paper's protocol, beside nearest and bicubic interpolation.
+    """Measure models of one scale by the paper's protocol, beside nearest and bicubic.
+
+    Images without a low-resolution partner are shrunk by the models' scale; as many pixels are left
+    out at each border, at ×4 the paper's 4.
 
     \b
     PSNR dB, SSIM daala, SSIM Wang: the paper's protocol; higher is nearer.
     perceptual: distance of local spectra; nothing in it is learnt; 0 is best.
     upper band: energy above half of Nyquist in parts of HR's; 1 is as sharp.
     colour: worst mean shift of a channel from the input, in levels; 0 is best.
-    grid: patterns of 2 and 4 pixels that stand out more than in HR; 0 is best.
+    grid: patterns of the scale's period that HR has not as much of; 0 is best.
     flat noise: what flat regions gained, in levels; below 0 they are smoother.
     LPIPS: a learned distance, where its package and weights are; 0 is best.
     """  # noqa: D301 - the mark by which lines of help are kept apart
@@ -214,11 +257,12 @@ def evaluate(
         upscalers = {
             one.name: partial(upscale_array, model=one, settings=settings) for one in loaded
         }
+        scale = _one_scale({one.name: one.scale for one in loaded})
         data_sets = find_data_sets(data)
         also = dict(FURTHER)
         if lpips := load_lpips():
             also["lpips"] = lambda made: lpips(made.upscaled, made.high)
-        steps = iter_evaluate(data_sets, upscalers, also=also)
+        steps = iter_evaluate(data_sets, upscalers, also=also, scale=scale)
         with tqdm(unit="image", leave=False) as bar:
             while True:
                 try:
@@ -234,7 +278,7 @@ def evaluate(
         if csv:
             write_csv(evaluation.rows, csv)
         if figure:
-            _draw(figure, data_sets, upscalers)
+            _draw(figure, data_sets, upscalers, scale)
 
 
 def _refuse_namesakes(names: Sequence[str]) -> None:
@@ -245,8 +289,22 @@ def _refuse_namesakes(names: Sequence[str]) -> None:
             )
 
 
+def _one_scale(scales: Mapping[str, int]) -> int:
+    """Return the scale of all models.
+
+    Raises
+    ------
+    ValueError
+        If they differ: an image is shrunk by one factor.
+    """
+    if len(set(scales.values())) > 1:
+        each = ", ".join(f"{name} by {scale}" for name, scale in scales.items())
+        raise ValueError(f"The models enlarge by different factors ({each}). Measure them apart.")
+    return next(iter(scales.values()))
+
+
 def _draw(
-    path: Path, data_sets: Mapping[str, list[Pair]], upscalers: Mapping[str, Upscaler]
+    path: Path, data_sets: Mapping[str, list[Pair]], upscalers: Mapping[str, Upscaler], scale: int
 ) -> None:
     from PIL import Image
 
@@ -254,7 +312,7 @@ def _draw(
     from napari_srgan.training.metrics.figures import draw_figure
 
     first = [pair for pairs in data_sets.values() for pair in pairs[:SHOWN]]
-    rows = draw_figure([compare(pair, upscalers) for pair in first])
+    rows = draw_figure([compare(pair, upscalers, scale=scale) for pair in first])
     Image.fromarray(rows).save(path)
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from napari_srgan.training.data.degrade import SCALE, Pixels
 from napari_srgan.training.metrics.drawing import enlarge
-from napari_srgan.training.metrics.fidelity import BORDER, score
+from napari_srgan.training.metrics.fidelity import score
 from napari_srgan.training.metrics.figures import Example
 from napari_srgan.training.metrics.pairs import Pair, read_pair
 from napari_srgan.training.metrics.table import Measure, Outcome, column_of
@@ -71,7 +71,7 @@ def iter_evaluate(
     *,
     also: Mapping[str, Measure] = MappingProxyType({}),
     scale: int = SCALE,
-    border: int = BORDER,
+    border: int | None = None,
 ) -> Generator[Progress, None, Evaluation]:
     """Score ``nearest``, ``bicubic`` and ``upscalers`` on every image: yield progress, return all.
 
@@ -83,8 +83,11 @@ def iter_evaluate(
         Each takes ``(h, w)`` or ``(h, w, 3)``, uint8, and returns it ``scale`` times as large.
     also : mapping of str to callable
         Measures beside the protocol's, such as `measures.FURTHER`, by name.
-    scale, border : int
-        The factor, and the high-resolution pixels left out at each side by the protocol.
+    scale : int
+        The factor.
+    border : int, optional
+        High-resolution pixels that the protocol leaves out at each side. Default: as many as the
+        scale, which at ×4 are the paper's 4 (§3.1).
 
     Raises
     ------
@@ -94,6 +97,7 @@ def iter_evaluate(
         If an image, a pair, or what an upscaler returned cannot be measured; names the image.
         If an upscaler has the name of a control.
     """
+    border = scale if border is None else border
     controls = _controls(scale)
     if taken := controls.keys() & upscalers.keys():
         raise ValueError(f"{sorted(taken)} are measured in any case. Give yours another name.")
@@ -166,7 +170,7 @@ def compare(pair: Pair, upscalers: Mapping[str, Upscaler], *, scale: int = SCALE
     """
     low, high = read_pair(pair, scale=scale)
     methods = {**_controls(scale), **upscalers}
-    return Example(pair.name, high, _upscaled(low, high, methods))
+    return Example(pair.name, high, _upscaled(low, high, methods), border=scale)
 
 
 def _measure_pair(

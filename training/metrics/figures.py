@@ -11,7 +11,7 @@ from scipy.ndimage import uniform_filter
 
 from napari_srgan.training.data.degrade import Pixels
 from napari_srgan.training.metrics.drawing import Cell, as_rgb, draw_rows, enlarge, in_words
-from napari_srgan.training.metrics.fidelity import luminance, score
+from napari_srgan.training.metrics.fidelity import BORDER, luminance, score
 
 CROP = (64, 80)  # high-resolution pixels
 MAGNIFIED = 3  # times, so that single pixels can be seen
@@ -48,12 +48,15 @@ class Example:
         The same by each method, of the same shape, in the figure's order.
     box : Box, optional
         The detail to show; without it, :func:`choose_box` does.
+    border : int
+        Pixels that scores leave out at each side.
     """
 
     name: str
     high: Pixels
     upscaled: Mapping[str, Pixels]
     box: Box | None = None
+    border: int = BORDER
 
 
 def choose_box(high: Pixels, upscaled: Mapping[str, Pixels], size: tuple[int, int] = CROP) -> Box:
@@ -114,7 +117,7 @@ def _row(example: Example, crop: tuple[int, int], magnified: int) -> list[Cell]:
 
     whole = _framed(example.high, box, magnified * box.height)
     methods = [
-        Cell(detail(image), (name, in_words(score(example.high, image))))
+        Cell(detail(image), (name, in_words(score(example.high, image, example.border))))
         for name, image in example.upscaled.items()
     ]
     return [Cell(whole, (example.name,)), *methods, Cell(detail(example.high), ("HR",))]

@@ -34,6 +34,11 @@ class Outcome:
     upscaled: Pixels
     high: Pixels
 
+    @property
+    def scale(self) -> int:
+        """Upscaling factor."""
+        return int(self.high.shape[0] // self.low.shape[0])
+
 
 Measure = Callable[[Outcome], float]
 
@@ -43,7 +48,7 @@ FURTHER: Mapping[str, Measure] = MappingProxyType(
         "perceptual": lambda made: perceptual_distance(made.upscaled, made.high).total,
         "high_frequency": lambda made: high_frequency_ratio(made.upscaled, made.high),
         "colour_drift": lambda made: colour_drift(made.upscaled, made.low).worst,
-        "checkerboard": lambda made: checkerboard(made.upscaled, made.high),
+        "checkerboard": lambda made: checkerboard(made.upscaled, made.high, made.scale),
         "flat_noise": lambda made: flat_noise(made.upscaled, made.high),
     }
 )

@@ -15,8 +15,10 @@ from napari_srgan.models.generator import Generator as Upscaler
 from napari_srgan.store.checkpoint import load_checkpoint
 from napari_srgan.training.config import Recipe
 from napari_srgan.training.data.device_crops import choose_sampler
-from napari_srgan.training.data.open import open_pack
+from napari_srgan.training.data.open import Part, iter_open_pack
 from napari_srgan.training.data.pack import Pack
+from napari_srgan.training.data.packing import PackingProgress
+from napari_srgan.training.data.sources import find_sources
 from napari_srgan.training.optimise.distill import Teacher
 from napari_srgan.training.optimise.distributed import (
     Team,
@@ -41,6 +43,7 @@ from napari_srgan.training.watch.log import RunLog
 from napari_srgan.training.watch.observer import Observer
 from napari_srgan.training.watch.validation import Held, held_images
 
+MOST_VALIDATED = 16  # of DIV2K's 100: more take longer than a thousand steps on a card
 VGG_LAYERS = {"vgg22": (2, 2), "vgg54": (5, 4)}
 
 
@@ -122,8 +125,10 @@ class PhaseReport:
     report: Report
 
 
-def iter_run(plan: Plan, stop: Event) -> Generator[Note | PhaseReport, None, None]:
-    """Do a run, or go on with it, yielding reports; end after a step once ``stop`` is set.
+def iter_run(
+    plan: Plan, stop: Event
+) -> Generator[PackingProgress | Note | PhaseReport, None, None]:
+    """Do a run, or resume it, yielding reports; end after a step once ``stop`` is set.
 
     Raises
     ------
@@ -142,12 +147,14 @@ def iter_run(plan: Plan, stop: Event) -> Generator[Note | PhaseReport, None, Non
         )
     with team(device) as here:
         with leader_first(here):
-            pack = _open(plan)
+            pack = yield from _iter_open(plan, "training")
         held = [i for i, e in enumerate(pack.entries) if _matches(e.name, plan.hold_back)]
         images = held_images(pack, held) if here.leads else []
         pack = pack.without(held)
         if here.leads:
             yield Note(f"{pack.summary()}; {len(held)} held back for validation")
+            if not plan.hold_back and (images := (yield from _iter_published(plan))):
+                yield Note(f"{len(images)} of DIV2K's validation images are validated on")
         given = plan.start_from or plan.phase_1_weights
         run = RunFolder(plan.out)
         work = _Work(plan, run, pack, images, device, here, stop)
@@ -168,15 +175,25 @@ def iter_run(plan: Plan, stop: Event) -> Generator[Note | PhaseReport, None, Non
             yield from work.iter_phase_2()
 
 
-def _open(plan: Plan) -> Pack:
+def _iter_open(plan: Plan, part: Part) -> Generator[PackingProgress, None, Pack]:
     network = plan.recipe.network
-    return open_pack(
+    return iter_open_pack(
         plan.data,
         plan.cache,
         scale=network.scale,
         smallest=plan.recipe.data.crop,
         channels=network.channels,
+        part=part,
     )
+
+
+def _iter_published(plan: Plan) -> Generator[PackingProgress, None, list[Held]]:
+    """Return some of the validation images that DIV2K sets apart, if they are there."""
+    if not find_sources(plan.data, scale=plan.recipe.network.scale).validation:
+        return []
+    pack = yield from _iter_open(plan, "validation")
+    count = len(pack.entries)
+    return held_images(pack, range(0, count, -(-count // MOST_VALIDATED)))
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

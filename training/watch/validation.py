@@ -56,8 +56,8 @@ def draw_panel(low: Pixels, upscaled: Pixels, high: Pixels, *, largest: int = LA
     h, w = low.shape[:2]  # Pillow's own font has no ×
     cells = [
         Cell(enlarge(low, scale, Image.Resampling.NEAREST), ("LR", f"{h} x {w}")),
-        Cell(bicubic, ("bicubic", in_words(score(high, bicubic)))),
-        Cell(upscaled, ("SR", in_words(score(high, upscaled)))),
+        Cell(bicubic, ("bicubic", in_words(score(high, bicubic, scale)))),
+        Cell(upscaled, ("SR", in_words(score(high, upscaled, scale)))),
         Cell(high, ("HR", f"{scale * h} x {scale * w}")),
     ]
     return draw_rows([[Cell(_centre(cell.image, largest), cell.caption) for cell in cells]])
@@ -128,7 +128,8 @@ def measure(network: Generator, images: list[Held], device: str) -> Measured:
         upscaled = upscale_array(held.low, model, rgb=held.low.ndim == 3, settings=settings)
         made = Outcome(held.low, upscaled, held.high)
         rows.append(
-            asdict(score(held.high, upscaled)) | {name: FURTHER[name](made) for name in FOLLOWED}
+            asdict(score(held.high, upscaled, made.scale))
+            | {name: FURTHER[name](made) for name in FOLLOWED}
         )
         if len(panels) < PANELS:
             panels[held.name] = draw_panel(held.low, upscaled, held.high)

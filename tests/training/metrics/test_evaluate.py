@@ -23,6 +23,7 @@ from napari_srgan.training.metrics.evaluate import (
 )
 from napari_srgan.training.metrics.fidelity import Scores, score
 from napari_srgan.training.metrics.pairs import Pair, find_data_sets, read_pair
+from napari_srgan.training.metrics.perceptual import checkerboard
 from napari_srgan.training.metrics.table import FURTHER, Outcome, column_of
 
 # PSNR, daala's SSIM and Wang's, measured once with an independent script; the publication has
@@ -231,6 +232,32 @@ def test_help_explains_every_column():
     help_text = CliRunner().invoke(app, ["evaluate", "--help"], terminal_width=100).output
     for measure in ("psnr", "ssim_daala", "ssim_wang", *FURTHER, "lpips"):
         assert column_of(measure).title in help_text
+
+
+@pytest.mark.parametrize("scale", [2, 3, 8])
+def test_another_scale_has_its_own_border_and_grid(tmp_path, scale):
+    high = _image(24 * scale, 30 * scale, 3)
+    (tmp_path / "set").mkdir()
+    Image.fromarray(high).save(tmp_path / "set" / "one.png")
+
+    def repeat(low):
+        return low.repeat(scale, 0).repeat(scale, 1)
+
+    steps = iter_evaluate(find_data_sets(tmp_path), {"repeat": repeat}, also=FURTHER, scale=scale)
+    _, evaluation = _drain(steps)
+
+    found = evaluation.results["set"]["repeat"]
+    low = shrink(high, scale)
+    assert found["psnr"] == score(high, repeat(low), scale).psnr
+    assert found["checkerboard"] == checkerboard(repeat(low), high, scale)
+
+
+def test_models_of_different_scales_are_refused(tmp_path, own_model):
+    names = [own_model("twice", scale=2), own_model("thrice", scale=3)]
+    chosen = [part for name in names for part in ("--model", name)]
+    outcome = CliRunner().invoke(app, ["evaluate", *chosen, "--data", str(tmp_path)])
+    assert outcome.exit_code == 1
+    assert "(twice by 2, thrice by 3). Measure them apart." in outcome.output
 
 
 def test_two_models_of_one_name_are_refused(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from napari_srgan.store.checkpoint import load_checkpoint, save_checkpoint
 from napari_srgan.store.self_test import make_self_test
 from napari_srgan.training.cli import app
 from napari_srgan.training.config import Recipe, from_settings
+from napari_srgan.training.data.packing import PackingProgress
 from napari_srgan.training.run import export as exporting
 from napari_srgan.training.run.checkpoints import Checkpoints, read_state
 from napari_srgan.training.run.experiment import Note, PhaseReport, Plan, iter_run
@@ -645,3 +647,38 @@ def test_a_run_of_the_version_before_is_resumed_to_the_same_networks(
     for phase in ("pretrain", "adversarial"):
         folder = RunFolder(former.out).phase(phase)
         assert_same(final_state(whole.out, phase), Checkpoints(folder).latest())
+
+
+def div2k(images: Path, folder: Path, validation: int) -> Path:
+    """Return a folder with these images as DIV2K has them, some set apart for validation."""
+    for path in images.glob("*.png"):
+        (folder / "DIV2K_train_HR").mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / "DIV2K_train_HR")
+    source = next(images.glob("*.png"))
+    for i in range(validation):
+        (folder / "DIV2K_valid_HR").mkdir(exist_ok=True)
+        shutil.copy(source, folder / "DIV2K_valid_HR" / f"{801 + i:04}.png")
+    return folder
+
+
+@pytest.mark.parametrize(("there", "used"), [(3, 3), (20, 10)])
+def test_div2ks_own_validation_images_are_validated_on(tmp_path, images, there, used) -> None:
+    data = div2k(images, tmp_path / "data", there)
+    plan = plan_of(data, tmp_path / "run", small(), cache=tmp_path / "cache")
+    notes = [event.text for event in run(plan) if isinstance(event, Note)]
+    assert f"{used} of DIV2K's validation images are validated on" in notes
+    assert any("on images held back: PSNR" in note for note in notes)
+
+
+def test_what_is_held_back_by_name_is_validated_on_alone(tmp_path, images) -> None:
+    data = div2k(images, tmp_path / "data", 2)
+    plan = plan_of(data, tmp_path / "run", small(), cache=tmp_path / "cache", hold_back=("*0.png",))
+    assert not any("DIV2K" in event.text for event in run(plan) if isinstance(event, Note))
+
+
+def test_packing_tells_how_far_it_is(tmp_path, images) -> None:
+    plan = plan_of(images, tmp_path / "run", small(), cache=tmp_path / "cache")
+    steps = [event for event in run(plan) if isinstance(event, PackingProgress)]
+    assert [step.done for step in steps] == list(range(1, len(list(images.glob("*.png"))) + 1))
+    again = plan_of(images, tmp_path / "again", small(), cache=tmp_path / "cache")
+    assert not [event for event in run(again) if isinstance(event, PackingProgress)]
