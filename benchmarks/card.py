@@ -20,12 +20,11 @@ from napari_srgan.graph.network import inference_network
 from napari_srgan.graph.stream_plan import StreamPlan
 from napari_srgan.graph.trace import trace
 from napari_srgan.inference import streaming
-from napari_srgan.inference.devices import exact_float32, half_precision
+from napari_srgan.inference.devices import exact_float32, half_precision, precision_name
 from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings
 from napari_srgan.inference.streaming import RowStream
 from napari_srgan.inference.transfers import recorded
-from napari_srgan.inference.verify import precision_name
 from napari_srgan.store.load import load_model
 
 SIZE = (540, 960)  # of the image; the result is 4K

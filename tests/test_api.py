@@ -1,4 +1,7 @@
+import copy
 import inspect
+import json
+import pickle
 import subprocess
 import sys
 
@@ -10,8 +13,7 @@ from napari.layers import Image, Labels, Points
 from PIL import Image as Photograph
 
 import napari_srgan as ns
-from napari_srgan.api import provenance
-from napari_srgan.inference.settings import Settings
+from napari_srgan.store.registry import entry
 
 FAST = {"device": "cpu", "precision": "float32"}
 
@@ -189,10 +191,72 @@ def test_a_layer_becomes_a_new_layer_that_remembers_how(random_model):
     assert (upscaled.data == ns.upscale(layer.data, random_model(), **FAST)).all()
     assert upscaled.scale.tolist() == [0.5, 0.75]
     assert progress[-1].total == 9 * 7
-    made = provenance(random_model(), "auto", Settings(**FAST))
-    assert made in upscaled.metadata.values()
-    assert made["model"] == "random"
-    assert made["version"] == ns.__version__
+    assert upscaled.metadata["napari-srgan"] == {
+        "model": "random",
+        "family": "srresnet",
+        "scale": 4,
+        "generative": False,
+        "weights_sha256": "",
+        "device": "cpu",
+        "precision": "float32",
+        "normalize": "auto",
+        "nan": "error",
+        "notes": [],
+        "version": ns.__version__,
+        "torch": torch.__version__,
+    }
+
+
+def made_by(layer, model, **choices):
+    return ns.upscale(layer, model, **{"device": "cpu", **choices}).metadata["napari-srgan"]
+
+
+def test_provenance_has_what_was_computed_with_and_not_what_was_asked_for(random_model):
+    layer, model = Image(random_image((9, 7))), random_model(batch_norm=False)
+    assert made_by(layer, model, precision="float16")["precision"] == "float16"
+    assert made_by(layer, model)["precision"] in ("float32", "bfloat16")
+    with torch.no_grad():
+        model.network.body.head.weight.mul_(2e5)  # more than 16 bits can hold
+        model.network.tail.last.weight.mul_(5e-6)
+    assert made_by(layer, model, precision="float16")["precision"] == "float32"
+
+
+def test_provenance_identifies_the_weights_and_is_json(own_model):
+    name = own_model("drawn", invents=True)
+    path = ns.load_model(name)
+    layer = Image(random_image((9, 7)))
+    found = made_by(layer, name, normalize=(0, 200))
+    assert json.loads(json.dumps(found)) == found
+    assert found["weights_sha256"] == path.sha256 != ""
+    assert (found["generative"], found["normalize"]) == (True, [0, 200])
+    assert made_by(layer, "srresnet-x4")["weights_sha256"] == entry("srresnet-x4").sha256
+
+
+def test_a_lazy_layer_says_where_it_will_be_computed(random_model):
+    lazy = Image(da.from_array(random_image((9, 7), "u2")))
+    found = made_by(lazy, random_model())
+    assert (found["device"], found["precision"]) == ("cpu", "float32")
+
+
+# Models
+
+
+def test_models_are_names_that_know_what_they_are(own_model):
+    own_model("mine", invents=True, scale=2)
+    models = ns.list_models()
+    assert models[0] == "srresnet-x4"
+    assert "srgan-x4" in models
+    assert str(models) == str([str(name) for name in models])
+    assert [name for name in models if name.generative] == ["srgan-x4", "mine"]
+    first, mine = models[0], models[-1]
+    assert (first.scale, first.family, first.bundled) == (4, "srresnet", True)
+    assert first.size == entry("srresnet-x4").size
+    assert first.licence
+    assert (mine.scale, mine.bundled, mine.licence) == (2, False, "")
+    assert ns.load_model(mine).scale == 2
+    for copied in (copy.copy(first), pickle.loads(pickle.dumps(first))):
+        assert copied == first
+        assert vars(copied) == vars(first)
 
 
 @pytest.mark.parametrize("shape", [(9, 7, 3), (9, 7, 4), (2, 9, 7)])

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
+from tifffile import TiffFile
 
 from napari_srgan.batch import Task, iter_task, plan_tasks
 from napari_srgan.files import Picture, read_picture, write_picture
 from napari_srgan.inference.run import upscale_array
-from napari_srgan.inference.settings import Settings
+from napari_srgan.inference.settings import Settings, finish
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.store.checkpoint import Model
 
@@ -140,3 +144,48 @@ def test_a_format_that_cannot_hold_the_result_leaves_nothing(tmp_path, model) ->
     with pytest.raises(ValueError, match="JPEG cannot hold"):
         run(Task(source, tmp_path / "out" / "a.jpg"), model)
     assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp"])
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+def test_a_file_says_how_it_was_made(tmp_path, random_model, suffix, dtype):
+    if dtype == "u2" and suffix in (".jpg", ".webp"):
+        pytest.skip("holds 8 bits")
+    pixels = np.random.default_rng(0).integers(0, 255, (9, 7, 3)).astype(dtype)
+    source, target = tmp_path / f"cells{suffix}", tmp_path / "out" / f"cells{suffix}"
+    write_picture(source, Picture(pixels, rgb=True))
+
+    steps = iter_task(Task(source, target), random_model(), normalize="auto",
+                      settings=Settings("cpu", "float32"))  # fmt: skip
+    finish(steps)
+
+    made_by = json.loads(described(target))["napari-srgan"]
+    assert (made_by["model"], made_by["device"], made_by["precision"]) == (
+        "random", "cpu", "float32"
+    )  # fmt: skip
+    assert made_by["source"] == source.name
+    assert read_picture(target).data.shape == (36, 28, 3)
+
+
+def described(path):
+    """Return what an image file says of itself, as other programs read it."""
+    if path.suffix == ".tif":
+        with TiffFile(path) as tif:
+            return tif.shaped_metadata[0]["Description"]
+    with Image.open(path) as image:
+        return image.text["Description"] if path.suffix == ".png" else image.getexif()[0x010E]
+
+
+def test_a_stack_with_a_pixel_size_says_so_in_its_ome_metadata(tmp_path, random_model):
+    source, target = tmp_path / "cells.tif", tmp_path / "out" / "cells.tif"
+    sizes = {"pixel_scale": (2.0, 0.5, 0.5), "units": ("micrometer",) * 3}
+    write_picture(source, Picture(np.zeros((2, 9, 7), "u2"), False, **sizes,
+                                  axis_labels=("z", "y", "x")))  # fmt: skip
+
+    finish(iter_task(Task(source, target), random_model(), normalize="dtype",
+                     settings=Settings("cpu", "float32")))  # fmt: skip
+
+    with TiffFile(target) as tif:
+        description = ElementTree.fromstring(tif.ome_metadata).find(".//{*}Image/{*}Description")
+    assert json.loads(description.text)["napari-srgan"]["model"] == "random"
+    assert read_picture(target).pixel_scale == (2.0, 0.125, 0.125)

@@ -63,7 +63,8 @@ def checkout(tmp_path, random_network):
                 "training_data": "None",
                 "scale": 4,
                 "metrics": {"Old": {"psnr": 30.0}},
-                "invents": False,
+                "family": "srresnet",
+                "generative": False,
             }
         )
     away = {**entries[0], "name": "away-x4", "file": None, "urls": ["https://example.org/away"]}

@@ -5,29 +5,45 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
-from napari_srgan import __version__
-from napari_srgan.inference.devices import release_all_memory
+from napari_srgan.inference.devices import (
+    choose_devices,
+    choose_precision,
+    precision_name,
+    release_all_memory,
+)
 from napari_srgan.inference.images import Array, Normalize
 from napari_srgan.inference.run import iter_upscale_array
 from napari_srgan.inference.runner import runners
-from napari_srgan.inference.settings import NotFinite, Progress, Settings, finish
+from napari_srgan.inference.settings import (
+    NotFinite,
+    Progress,
+    Settings,
+    finish,
+    iter_recorded,
+    provenance,
+)
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.store.download import DownloadError
 from napari_srgan.store.load import load_model
-from napari_srgan.store.registry import DEFAULT_MODEL, list_models
+from napari_srgan.store.registry import DEFAULT_MODEL, ModelInfo, list_models
 from napari_srgan.store.tensor_file import CheckpointError
 
 if TYPE_CHECKING:
+    import dask.array
     import napari.layers
+    import numpy.typing as npt
+
+Result = TypeVar("Result")
 
 __all__ = [
     "CheckpointError",
     "DownloadError",
     "Model",
+    "ModelInfo",
     "Progress",
     "iter_upscale",
     "list_models",
@@ -37,6 +53,58 @@ __all__ = [
 ]
 
 
+@overload
+def upscale(
+    image: napari.layers.Image,
+    model: str | Path | Model = ...,
+    *,
+    rgb: bool | None = ...,
+    device: str = ...,
+    precision: str = ...,
+    tile: int | str = ...,
+    normalize: Normalize = ...,
+    nan: NotFinite = ...,
+    out: None = ...,
+) -> napari.layers.Image: ...
+@overload
+def upscale(  # type: ignore[overload-cannot-match]  # napari's types are Any here
+    image: dask.array.Array,
+    model: str | Path | Model = ...,
+    *,
+    rgb: bool | None = ...,
+    device: str = ...,
+    precision: str = ...,
+    tile: int | str = ...,
+    normalize: Normalize = ...,
+    nan: NotFinite = ...,
+    out: None = ...,
+) -> dask.array.Array: ...
+@overload
+def upscale(  # type: ignore[overload-cannot-match]  # napari's types are Any here
+    image: npt.ArrayLike,
+    model: str | Path | Model = ...,
+    *,
+    rgb: bool | None = ...,
+    device: str = ...,
+    precision: str = ...,
+    tile: int | str = ...,
+    normalize: Normalize = ...,
+    nan: NotFinite = ...,
+    out: None = ...,
+) -> Array: ...
+@overload
+def upscale(
+    image: npt.ArrayLike,
+    model: str | Path | Model = ...,
+    *,
+    rgb: bool | None = ...,
+    device: str = ...,
+    precision: str = ...,
+    tile: int | str = ...,
+    normalize: Normalize = ...,
+    nan: NotFinite = ...,
+    out: Result,
+) -> Result: ...
 def upscale(
     image: Any,
     model: str | Path | Model = DEFAULT_MODEL,
@@ -63,9 +131,9 @@ def upscale(
         layer knows.
     device : str
         ``auto`` (CUDA, then MPS, then CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``cuda:all``
-        spreads planes, and columns of large ones, over all cards.
+        shares planes out to all cards.
     precision : str
-        ``auto`` (16-bit arithmetic for 8-bit images where the device has it, else float32),
+        ``auto`` (a 16-bit floating type for 8-bit images where the device has it, else float32),
         ``float32``, ``float16``, ``bfloat16``.
     tile : int or str
         ``auto``: small images whole, large ones as a stream of bands of rows, which computes
@@ -121,6 +189,58 @@ def upscale(
     )
 
 
+@overload
+def iter_upscale(
+    image: napari.layers.Image,
+    model: str | Path | Model = ...,
+    *,
+    rgb: bool | None = ...,
+    device: str = ...,
+    precision: str = ...,
+    tile: int | str = ...,
+    normalize: Normalize = ...,
+    nan: NotFinite = ...,
+    out: None = ...,
+) -> Generator[Progress, None, napari.layers.Image]: ...
+@overload
+def iter_upscale(  # type: ignore[overload-cannot-match]  # napari's types are Any here
+    image: dask.array.Array,
+    model: str | Path | Model = ...,
+    *,
+    rgb: bool | None = ...,
+    device: str = ...,
+    precision: str = ...,
+    tile: int | str = ...,
+    normalize: Normalize = ...,
+    nan: NotFinite = ...,
+    out: None = ...,
+) -> Generator[Progress, None, dask.array.Array]: ...
+@overload
+def iter_upscale(  # type: ignore[overload-cannot-match]  # napari's types are Any here
+    image: npt.ArrayLike,
+    model: str | Path | Model = ...,
+    *,
+    rgb: bool | None = ...,
+    device: str = ...,
+    precision: str = ...,
+    tile: int | str = ...,
+    normalize: Normalize = ...,
+    nan: NotFinite = ...,
+    out: None = ...,
+) -> Generator[Progress, None, Array]: ...
+@overload
+def iter_upscale(
+    image: npt.ArrayLike,
+    model: str | Path | Model = ...,
+    *,
+    rgb: bool | None = ...,
+    device: str = ...,
+    precision: str = ...,
+    tile: int | str = ...,
+    normalize: Normalize = ...,
+    nan: NotFinite = ...,
+    out: Result,
+) -> Generator[Progress, None, Result]: ...
 def iter_upscale(
     image: Any,
     model: str | Path | Model = DEFAULT_MODEL,
@@ -190,36 +310,35 @@ def _iter_layer(
         raise ValueError(f"The layer {layer.name!r} has rgb={layer.rgb}; rgb={rgb} contradicts it.")
     pixels = full_resolution(layer)
     if _is_dask(pixels):
-        steps = _iter_lazy(pixels, model, layer.rgb, normalize, settings)
-    else:
-        steps = iter_upscale_array(
-            np.asarray(pixels), model, rgb=layer.rgb, normalize=normalize, settings=settings
-        )
-    return _iter_into_layer(layer, steps, model, provenance(model, normalize, settings))
+        lazy = _iter_lazy(pixels, model, layer.rgb, normalize, settings)
+        return _iter_into_layer(layer, _iter_planned(lazy, pixels, model, normalize, settings))
+    steps = iter_upscale_array(
+        np.asarray(pixels), model, rgb=layer.rgb, normalize=normalize, settings=settings
+    )
+    return _iter_into_layer(layer, iter_recorded(steps, model, normalize, settings))
+
+
+def _iter_planned(
+    steps: Generator[Progress, None, Any],
+    pixels: Any,
+    model: Model,
+    normalize: Normalize,
+    settings: Settings,
+) -> Generator[Progress, None, tuple[Any, dict[str, Any]]]:
+    """Return a lazy result and its provenance as it will be, if no device runs out of memory."""
+    result = yield from steps
+    device, *_ = choose_devices(settings.device)
+    precision = precision_name(choose_precision(settings.precision, device, pixels.dtype))
+    return result, provenance(model, normalize, settings, device=str(device), precision=precision)
 
 
 def _iter_into_layer(
-    layer: napari.layers.Image,
-    steps: Generator[Progress, None, Any],
-    model: Model,
-    origin: dict[str, Any],
+    layer: napari.layers.Image, steps: Generator[Progress, None, tuple[Any, dict[str, Any]]]
 ) -> Generator[Progress, None, napari.layers.Image]:
     from napari_srgan.plugin.layers import upscaled_layer
 
-    result = yield from steps
-    return upscaled_layer(layer, result, model.scale, origin)
-
-
-def provenance(model: Model, normalize: Normalize, settings: Settings) -> dict[str, Any]:
-    """Return what a result should remember of how it was made."""
-    return {
-        "model": model.name,
-        "scale": model.scale,
-        "invents_texture": model.invents,
-        "precision": settings.precision,
-        "normalize": normalize,
-        "version": __version__,
-    }
+    result, made_by = yield from steps
+    return upscaled_layer(layer, result, made_by["scale"], made_by)
 
 
 def _is_layer(image: Any) -> bool:

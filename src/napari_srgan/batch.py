@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from napari_srgan.files import IMAGE_SUFFIXES, read_picture, write_picture
 from napari_srgan.files.reading import images_in
 from napari_srgan.inference.images import Normalize
 from napari_srgan.inference.run import iter_upscale_array
-from napari_srgan.inference.settings import Progress, Settings
+from napari_srgan.inference.settings import Progress, Settings, iter_recorded
 from napari_srgan.store.checkpoint import Model
 
 
@@ -86,8 +87,10 @@ def iter_task(
         As :func:`napari_srgan.upscale` does; or if the format cannot hold the pixels.
     """
     picture = read_picture(task.source)
-    pixels = yield from iter_upscale_array(
+    steps = iter_upscale_array(
         picture.data, model, rgb=picture.rgb, normalize=normalize, settings=settings
     )
+    pixels, made_by = yield from iter_recorded(steps, model, normalize, settings)
     task.target.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(task.target, picture.upscaled(pixels, model.scale))
+    description = json.dumps({"napari-srgan": {**made_by, "source": task.source.name}})
+    write_picture(task.target, picture.upscaled(pixels, model.scale, description))

@@ -114,7 +114,8 @@ def weights_at(*urls, body=BODY, file=None):
         training_data="None",
         scale=4,
         metrics={},
-        invents=False,
+        family="srresnet",
+        generative=False,
     )
 
 

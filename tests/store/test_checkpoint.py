@@ -136,12 +136,12 @@ def test_the_name_is_the_one_asked_for_then_the_files_own_then_its_stem(random_n
     save_checkpoint(path, random_network(), {"name": "own", "invents": "true"})
     assert load_checkpoint(path).name == "own"
     assert load_checkpoint(str(path), "asked").name == "asked"
-    assert load_checkpoint(path).invents
+    assert load_checkpoint(path).generative
 
 
 def test_a_model_invents_only_where_the_file_says_so(load, state):
-    assert not load(state).invents
-    assert not load(save(state, {"invents": "maybe"})).invents
+    assert not load(state).generative
+    assert not load(save(state, {"invents": "maybe"})).generative
 
 
 def test_the_content_decides_not_the_suffix(load, state):

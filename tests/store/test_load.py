@@ -7,12 +7,12 @@ from napari_srgan.store import load as library
 from napari_srgan.store import registry
 from napari_srgan.store.checkpoint import CheckpointError, save_checkpoint
 from napari_srgan.store.load import load_model, remember
-from napari_srgan.store.registry import DEFAULT_MODEL, invents_texture, list_models, purpose_of
+from napari_srgan.store.registry import DEFAULT_MODEL, info_of, list_models
 
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered(monkeypatch):
-    monkeypatch.setattr(registry, "_remembered", {})
+    monkeypatch.setattr(registry, "_own", {})
     library._load_unchanged.cache_clear()
 
 
@@ -30,14 +30,14 @@ def test_the_default_model_is_listed_first_and_can_be_loaded_offline(monkeypatch
 
     assert list_models()[0] == DEFAULT_MODEL == model.name
     assert model.scale == 4
-    assert not model.invents
+    assert not model.generative
 
 
 def test_every_listed_model_says_what_it_is_for(file):
     remember(file)
 
-    assert all(purpose_of(name) for name in list_models())
-    assert str(file) in purpose_of("mine")
+    assert all(info_of(name).purpose for name in list_models())
+    assert str(file) in info_of("mine").purpose
 
 
 @pytest.mark.parametrize("kind", [str, lambda path: path])
@@ -103,7 +103,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_the_purpose_of_an_unknown_name_is_refused():
     with pytest.raises(ValueError, match="'nobody'"):
-        purpose_of("nobody")
+        info_of("nobody")
 
 
 def test_whether_a_model_invents_texture_is_known_without_loading_it(random_network, tmp_path):
@@ -112,10 +112,10 @@ def test_whether_a_model_invents_texture_is_known_without_loading_it(random_netw
     name = remember(path)
     path.unlink()
 
-    assert invents_texture(name)
-    assert not invents_texture(DEFAULT_MODEL)
+    assert info_of(name).generative
+    assert not info_of(DEFAULT_MODEL).generative
     with pytest.raises(ValueError, match="'nobody'"):
-        invents_texture("nobody")
+        info_of("nobody")
 
 
 # Files of the session

@@ -16,7 +16,8 @@ VALID = {
     "training_data": "None",
     "scale": 4,
     "metrics": {"Set5": {"psnr": 30, "ssim_daala": 0.87}},
-    "invents": False,
+    "family": "srresnet",
+    "generative": False,
 }
 
 
@@ -35,7 +36,7 @@ def test_the_shipped_registry_is_valid_and_has_the_faithful_model():
     names = [weights.name for weights in registry()]
 
     assert "srresnet-x4" in names
-    assert not entry("srresnet-x4").invents
+    assert not entry("srresnet-x4").generative
     assert all(weights.purpose and weights.licence for weights in registry())
 
 
@@ -72,7 +73,7 @@ def test_an_unknown_key_is_named():
         ("scale", 0, "scale must be at least 1"),
         ("metrics", {"Set5": 30.0}, "metrics of 'Set5'"),
         ("metrics", {"Set5": {"psnr": "30"}}, "metrics of 'Set5'"),
-        ("invents", 1, "invents must be bool"),
+        ("generative", 1, "generative must be bool"),
     ],
 )
 def test_a_malformed_value_is_named(key, value, message):

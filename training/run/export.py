@@ -51,14 +51,14 @@ def export_generator(
     described["data"] = Path(described["data"]).name  # where it lay is nobody's business
     network = build_network(recipe)
     network.load_state_dict(state)
-    invents = phase == "adversarial"
+    generative = phase == "adversarial"
     metadata = {
         "name": name,
         "family": network.family,
         "phase": phase,
         "generator": which,
         "step": str(step),
-        "invents": "true" if invents else "false",
+        "invents": "true" if generative else "false",
         **{key: json.dumps(value) for key, value in described.items()},
     }
     entry = _write(target, network, metadata, half)
@@ -111,7 +111,7 @@ def export_interpolated(
     )
     metadata = {
         "name": name,
-        "invents": "true" if first.invents or second.invents else "false",
+        "invents": "true" if first.generative or second.generative else "false",
         "between": json.dumps([digest_of(faithful), digest_of(sharp)]),
         "share": str(share),
     }
@@ -141,7 +141,8 @@ def _write(
         "training_data": "",
         "scale": network.scale,
         "metrics": {},
-        "invents": metadata["invents"] == "true",
+        "family": network.family,
+        "generative": metadata["invents"] == "true",
     }
 
 

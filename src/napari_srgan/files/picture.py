@@ -78,6 +78,8 @@ class Picture:
         without one), by the names that pint uses; given exactly if `pixel_scale` is.
     axis_labels : tuple of str, optional
         The name of each axis but the colour's; None where the file does not say.
+    description : str, optional
+        What a written file says of itself; not read from files.
 
     Raises
     ------
@@ -90,6 +92,7 @@ class Picture:
     pixel_scale: tuple[float, ...] | None = None
     units: tuple[str, ...] | None = None
     axis_labels: tuple[str, ...] | None = None
+    description: str | None = None
 
     def __post_init__(self) -> None:
         if self.rgb and (self.data.ndim < 3 or self.data.shape[-1] not in (3, 4)):
@@ -110,12 +113,13 @@ class Picture:
         """The number of axes, the colour's not counted."""
         return int(self.data.ndim) - self.rgb
 
-    def upscaled(self, data: Pixels, scale: int) -> Picture:
+    def upscaled(self, data: Pixels, scale: int, description: str | None = None) -> Picture:
         """Give the picture that `data` is of, where each pixel became `scale` × `scale` of them."""
+        made = replace(self, data=data, description=description)
         if self.pixel_scale is None:
-            return replace(self, data=data)
+            return made
         *leading, height, width = self.pixel_scale
-        return replace(self, data=data, pixel_scale=(*leading, height / scale, width / scale))
+        return replace(made, pixel_scale=(*leading, height / scale, width / scale))
 
 
 # What each EXIF or TIFF orientation asks for: swap rows and columns, then flip rows, flip columns.

@@ -26,7 +26,8 @@ def write_tiff(file: IO[bytes], picture: Picture) -> None:
     The pixel size and the names of the axes are kept as OME metadata, which napari's plugins, Fiji
     and Bio-Formats read, if the axes are called t, z, c, y, x; for the types that OME lacks
     (64-bit integers, float16) as tifffile's description of the array, by the same names. The
-    height and width of a pixel are in any case kept as a resolution too.
+    height and width of a pixel are in any case kept as a resolution too. The picture's description
+    is OME's Description of the image, or an entry of tifffile's.
 
     Parameters
     ----------
@@ -46,6 +47,9 @@ def write_tiff(file: IO[bytes], picture: Picture) -> None:
     axes = _axes(picture)
     has_news = picture.pixel_scale is not None or picture.ndim > 2
     dots = _resolution(picture)
+    metadata = {} if axes is None else _metadata(picture, axes)
+    if picture.description is not None:
+        metadata["Description"] = picture.description
     tifffile.imwrite(
         file,
         data if isinstance(data, np.ndarray) else _planes(data, rgb=picture.rgb),
@@ -53,7 +57,7 @@ def write_tiff(file: IO[bytes], picture: Picture) -> None:
         dtype=data.dtype,
         bigtiff=math.prod(data.shape) * data.dtype.itemsize > _CLASSIC_BYTES,
         ome=axes is not None and has_news and data.dtype.name in _OME_TYPES,
-        metadata={} if axes is None else _metadata(picture, axes),
+        metadata=metadata,
         photometric="rgb" if picture.rgb else "minisblack",
         planarconfig="contig" if picture.rgb else None,
         extrasamples=["unassalpha"] if picture.rgb and data.shape[-1] == 4 else None,

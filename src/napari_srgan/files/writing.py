@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,9 @@ from napari_srgan.files.picture import IMAGE_SUFFIXES, Picture
 from napari_srgan.files.tiff_writing import write_tiff
 
 JPEG_QUALITY = 95
+_DESCRIPTION = "Description"  # a keyword that the PNG specification registers
+_EXIF_DESCRIPTION = 0x010E  # ImageDescription
+_PNG_HEAD = 8 + 25  # bytes of the signature and of the header, after which texts may stand
 
 _CHANNELS = {1: "grey", 3: "RGB", 4: "RGBA"}
 
@@ -24,6 +29,8 @@ def write_picture(path: str | Path, picture: Picture) -> None:
 
     The pixels are kept to the bit, except in JPEG (quality 95, colours at full resolution).
     In TIFF the size of a pixel is kept as OME metadata and as a resolution; see `write_tiff`.
+    The description is kept as the text "Description" in PNG, as ImageDescription in the EXIF of
+    JPEG and WebP, in the metadata of TIFF; BMP has no place for it.
 
     Parameters
     ----------
@@ -106,21 +113,48 @@ def _channels(picture: Picture) -> int:
 
 def _write_png(file: IO[bytes], picture: Picture) -> None:
     if picture.data.dtype != np.uint16:
-        _save(file, picture, "PNG")
+        from PIL.PngImagePlugin import PngInfo
+
+        texts = PngInfo()
+        if picture.description is not None:
+            texts.add_itxt(_DESCRIPTION, picture.description)
+        _save(file, picture, "PNG", pnginfo=texts)
         return
     # Pillow has no 16-bit colours.
     import imagecodecs
 
-    file.write(imagecodecs.png_encode(np.ascontiguousarray(picture.data)))
+    encoded = bytes(imagecodecs.png_encode(np.ascontiguousarray(picture.data)))
+    file.write(encoded[:_PNG_HEAD])
+    if picture.description is not None:
+        file.write(_png_text(picture.description))
+    file.write(encoded[_PNG_HEAD:])
+
+
+def _png_text(text: str) -> bytes:
+    """Return an iTXt chunk: keyword, not compressed, no language, no translation, UTF-8 text."""
+    chunk = b"iTXt" + _DESCRIPTION.encode() + b"\0\0\0\0\0" + text.encode()
+    return struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
 
 
 def _write_jpeg(file: IO[bytes], picture: Picture) -> None:
-    _save(file, picture, "JPEG", quality=JPEG_QUALITY, subsampling="4:4:4")
+    options = {"quality": JPEG_QUALITY, "subsampling": "4:4:4"}
+    _save(file, picture, "JPEG", **options, **_exif(picture))
 
 
 def _write_webp(file: IO[bytes], picture: Picture) -> None:
     # Without `exact`, colours under full transparency are dropped.
-    _save(file, picture, "WEBP", lossless=True, exact=True)
+    _save(file, picture, "WEBP", lossless=True, exact=True, **_exif(picture))
+
+
+def _exif(picture: Picture) -> dict[str, Any]:
+    """Return Pillow's option that keeps a picture's description, if it has one."""
+    if picture.description is None:
+        return {}
+    from PIL.Image import Exif
+
+    exif = Exif()
+    exif[_EXIF_DESCRIPTION] = picture.description
+    return {"exif": exif}
 
 
 def _write_bmp(file: IO[bytes], picture: Picture) -> None:

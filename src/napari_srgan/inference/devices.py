@@ -1,4 +1,4 @@
-"""Where a network runs and in which arithmetic: choices, names, free memory."""
+"""Devices and floating types: choices, names, free memory."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def choose_precision(name: str, device: torch.device, dtype: np.dtype[np.generic]) -> torch.dtype:
-    """Return the arithmetic for images of a dtype on a device.
+    """Return the floating type for images of a dtype on a device.
 
     ``auto`` is half precision where the device computes faster in it and the image has no more than
     8 bits, whose steps are wider than its rounding; float32 everywhere else.
@@ -141,6 +141,11 @@ def choose_precision(name: str, device: torch.device, dtype: np.dtype[np.generic
     if dtype.itemsize > 1:
         return torch.float32
     return half_precision(device)
+
+
+def precision_name(precision: torch.dtype) -> str:
+    """Return the name by which a floating type is chosen."""
+    return str(precision).removeprefix("torch.")
 
 
 def half_precision(device: torch.device) -> torch.dtype:

@@ -35,12 +35,15 @@ class Step:
         Input pixels that are done since the step before; 0 where work is done again.
     device : torch.device
         Where.
+    precision : torch.dtype
+        In which floating type.
     note : str
         What the user should know; mostly empty.
     """
 
     pixels: int
     device: torch.device
+    precision: torch.dtype
     note: str = ""
 
 
@@ -87,7 +90,7 @@ class Engine:
                 for pixels in self._iter_part(plane, part):
                     done += pixels
                     if done > told:
-                        yield Step(done - told, self.runner.device)
+                        yield self._step(done - told)
                         told = done
             except (MemoryError, RuntimeError, NotFiniteError) as error:
                 if not self._can_help(error):
@@ -106,7 +109,10 @@ class Engine:
                     parts.appendleft(part)
                     done = before
                 if note:
-                    yield Step(0, self.runner.device, note)
+                    yield self._step(0, note)
+
+    def _step(self, pixels: int, note: str = "") -> Step:
+        return Step(pixels, self.runner.device, self.runner.precision, note)
 
     def _iter_part(self, plane: Plane, part: Tile) -> Iterator[int]:
         """Read, run and write a part of a plane, yielding input pixels done."""

@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from napari_srgan.inference.devices import choose_devices, choose_precision, release_memory
+from napari_srgan.inference.devices import (
+    choose_devices,
+    choose_precision,
+    precision_name,
+    release_memory,
+)
 from napari_srgan.inference.engine import Engine
 from napari_srgan.inference.images import (
     Array,
@@ -133,10 +138,11 @@ def iter_planes(
     try:
         for device in devices:
             if note := first_use_note(model, device, runner.precision, cache_folder()):
-                yield Progress(0, total, str(device), note)
+                yield Progress(0, total, str(device), precision_name(runner.precision), note)
         for step in iter_spread(planes, [engine.iter_plane for engine in engines]):
             done += step.pixels
-            yield Progress(done, total, str(step.device), step.note)
+            precision = precision_name(step.precision)
+            yield Progress(done, total, str(step.device), precision, step.note)
     finally:
         for device in devices:
             release_memory(device)

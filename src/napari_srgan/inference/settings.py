@@ -1,10 +1,16 @@
-"""How to run: settings, progress, and driving a generator of progress to its result."""
+"""Settings of a run, its progress, driving it to its result, and that result's provenance."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from napari_srgan import __version__
+from napari_srgan.inference.images import Normalize
+
+if TYPE_CHECKING:
+    from napari_srgan.store.checkpoint import Model
 
 NotFinite = Literal["error", "fill"]
 Result = TypeVar("Result")
@@ -17,9 +23,11 @@ class Progress:
     Attributes
     ----------
     done, total : int
-        Input pixels, over all planes; what several devices compute twice counts twice.
+        Input pixels, over all planes. Where work is done again, it waits.
     device : str
         Where the last band or tile was computed.
+    precision : str
+        In which floating type: ``float32``, ``float16`` or ``bfloat16``.
     note : str
         What the user should know: that memory ran out and what was done about it, or that the
         device computes something else than it should. Mostly empty.
@@ -28,6 +36,7 @@ class Progress:
     done: int
     total: int
     device: str
+    precision: str
     note: str = ""
 
 
@@ -63,3 +72,76 @@ def finish(steps: Generator[object, None, Result]) -> Result:
         except StopIteration as end:
             result: Result = end.value
             return result
+
+
+def provenance(
+    model: Model,
+    normalize: Normalize,
+    settings: Settings,
+    *,
+    device: str,
+    precision: str,
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return what identifies a result: everything that another one would need to be the same.
+
+    Parameters
+    ----------
+    model : Model
+        What made it.
+    normalize : str or tuple of float
+        The rule for black and white, as it was asked for.
+    settings : Settings
+        As they were asked for.
+    device, precision : str
+        Where and in which floating type it was computed in the end.
+    notes : sequence of str
+        What the user was told on the way.
+
+    Returns
+    -------
+    dict
+        Of values that JSON has.
+    """
+    import torch  # it takes a second, and who sets things up need not wait for it
+
+    return {
+        "model": str(model.name),
+        "family": model.network.family,
+        "scale": model.scale,
+        "generative": model.generative,
+        "weights_sha256": model.sha256,
+        "device": device,
+        "precision": precision,
+        "normalize": list(normalize) if isinstance(normalize, tuple) else normalize,
+        "nan": settings.nan,
+        "notes": list(notes),
+        "version": __version__,
+        "torch": str(torch.__version__),
+    }
+
+
+def iter_recorded(
+    steps: Generator[Progress, None, Any], model: Model, normalize: Normalize, settings: Settings
+) -> Generator[Progress, None, tuple[Any, dict[str, Any]]]:
+    """Pass on a run's progress, and return its result together with its provenance.
+
+    Closing the generator closes the run.
+    """
+    device = precision = ""
+    notes: list[str] = []
+    try:
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                result = end.value
+                break
+            device, precision = progress.device, progress.precision
+            if progress.note:
+                notes.append(progress.note)
+            yield progress
+    finally:
+        steps.close()
+    made = provenance(model, normalize, settings, device=device, precision=precision, notes=notes)
+    return result, made

@@ -22,6 +22,7 @@ from napari_srgan.inference.devices import (
     available_devices,
     half_precision,
     is_out_of_memory,
+    precision_name,
     release_memory,
 )
 from napari_srgan.inference.runner import Runner, check_channels
@@ -175,11 +176,6 @@ def _iter_results(runner: Runner, test: SelfTest) -> Iterator[Tensor]:
         work = runner.begin(low.shape[2], low.shape[3], BAND)
         bands = [work.feed(low[:, :, a:b]).float().cpu().clone() for a, b in work.steps]
         yield torch.cat(bands, 2)
-
-
-def precision_name(precision: torch.dtype) -> str:
-    """Return the name by which an arithmetic is chosen."""
-    return str(precision).removeprefix("torch.")
 
 
 def _text(levels: float) -> str:

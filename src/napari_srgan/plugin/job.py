@@ -18,12 +18,13 @@ from napari_srgan.inference.devices import (
     cuda_hint,
     describe_device,
     device_choices,
+    precision_name,
 )
 from napari_srgan.inference.images import Array, Layout, Normalize, value_range
 from napari_srgan.inference.planning import cut, seconds_per_pixel
 from napari_srgan.inference.run import iter_upscale_array, set_up
 from napari_srgan.inference.runner import Runner
-from napari_srgan.inference.settings import Progress
+from napari_srgan.inference.settings import Progress, iter_recorded
 from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Source, Stopped, size_text
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.store.load import load_model
@@ -165,20 +166,15 @@ def iter_job(
     as a worker's ``quit`` does, would keep its memory for as long as napari keeps the worker.
     """
     began = time.perf_counter()
-    notes: list[str] = []
-    device = ""
     try:
         steps = _iter_steps(source, choices)
         while not stop.is_set():
             try:
                 progress = next(steps)
             except StopIteration as end:
-                pixels, scale = end.value
+                pixels, made_by = end.value
                 seconds = time.perf_counter() - began
-                return Done(pixels, scale, source, choices, device, seconds, tuple(notes))
-            device = progress.device
-            if progress.note:
-                notes.append(progress.note)
+                return Done(pixels, made_by["scale"], source, choices, made_by, seconds)
             yield progress
     except Exception as error:
         log.exception("upscaling failed")
@@ -186,21 +182,24 @@ def iter_job(
     return Stopped()
 
 
-def _iter_steps(source: Source, choices: Choices) -> Generator[Progress, None, tuple[Array, int]]:
-    """Yield progress and return the upscaled pixels and the factor."""
+def _iter_steps(
+    source: Source, choices: Choices
+) -> Generator[Progress, None, tuple[Array, dict[str, Any]]]:
+    """Yield progress and return the upscaled pixels and their provenance."""
     model = load_model(choices.model, cache=choices.cache)
     runner = runner_for(model, choices, source.rgb, source.layout.dtype)
     refuse_too_large(source, Needs(runner, choices.settings.tile))
     # A moment to stop at between two things that may take long: loading and reading.
-    yield Progress(0, source.layout.pixels, str(runner.device))
-    pixels = yield from iter_upscale_array(
+    precision = precision_name(runner.precision)
+    yield Progress(0, source.layout.pixels, str(runner.device), precision)
+    steps = iter_upscale_array(
         source.read(),
         model,
         rgb=source.rgb,
         normalize=_shared_range(source, choices.normalize),
         settings=choices.settings,
     )
-    return pixels, model.scale
+    return (yield from iter_recorded(steps, model, choices.normalize, choices.settings))
 
 
 def _shared_range(source: Source, normalize: Normalize) -> Any:

@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_srgan import __version__
 from napari_srgan.inference.images import Array, Layout, Normalize, layout_of
 from napari_srgan.inference.settings import Settings
-from napari_srgan.store.registry import invents_texture
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -164,29 +162,17 @@ class Done:
     scale: int
     source: Source
     choices: Choices
-    device: str
+    made_by: Mapping[str, Any]
     seconds: float
-    notes: tuple[str, ...]
 
     def summary(self) -> str:
         """Return what was made, where and how fast."""
         layout = self.source.layout
         return (
             f"{shape_text(layout)} → {shape_text(layout, self.scale)} pixels in "
-            f"{time_text(self.seconds)} on {self.device} with {self.choices.model}."
+            f"{time_text(self.seconds)} on {self.made_by['device']} with {self.choices.model}."
         )
 
     def provenance(self) -> dict[str, Any]:
         """Return what the new layer should remember of how it was made."""
-        return {
-            "model": self.choices.model,
-            "scale": self.scale,
-            "invents_texture": invents_texture(self.choices.model),
-            "plane": self.source.plane,
-            "device": self.device,
-            "precision": self.choices.settings.precision,
-            "normalize": self.choices.normalize,
-            "nan": self.choices.settings.nan,
-            "notes": list(self.notes),
-            "version": __version__,
-        }
+        return {**self.made_by, "plane": self.source.plane}

@@ -19,7 +19,7 @@ from napari_srgan.plugin.layers import full_resolution, plane_index, upscaled_la
 from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Source, Stopped
 from napari_srgan.plugin.preferences import preferred_cache, preferred_choices
 from napari_srgan.plugin.worker import Estimates, in_background
-from napari_srgan.store.registry import invents_texture, purpose_of
+from napari_srgan.store.registry import info_of
 
 if TYPE_CHECKING:
     import napari.layers
@@ -170,8 +170,9 @@ class Upscale(Container[Widget]):
         """Say what the choices are for, and what they would make and take."""
         if self not in _open:
             return
-        self.purpose.value = purpose_of(self.model.value)
-        self.caution.visible = invents_texture(self.model.value)
+        info = info_of(self.model.value)
+        self.purpose.value = info.purpose
+        self.caution.visible = info.generative
         described = self._devices.descriptions.get(self.device.value), self._devices.hint
         self.hint.value = "\n".join(line for line in described if line)
         self.hint.visible = bool(self.hint.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,17 +41,20 @@ class Model:
         In evaluation mode, float32, on the CPU.
     metadata : mapping of str to str
         What the file says of itself; empty for files that cannot.
-    invents : bool
-        Whether it was trained to invent plausible texture, so that fine detail is no evidence.
+    generative : bool
+        Whether it was trained to draw plausible texture, so that fine detail is no evidence.
     self_test : SelfTest or None
         What shows whether a device computes what it should; None where the file has none.
+    sha256 : str
+        Of the file that it was loaded from; empty where it was not.
     """
 
     name: str
     network: Generator
     metadata: Mapping[str, str]
-    invents: bool = False
+    generative: bool = False
     self_test: SelfTest | None = None
+    sha256: str = ""
 
     @property
     def scale(self) -> int:
@@ -88,8 +92,9 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> Model:
         name=name or metadata.get("name") or path.stem,
         network=network.eval().requires_grad_(False),
         metadata=metadata,
-        invents=metadata.get("invents") == "true",
+        generative=metadata.get("invents") == "true",
         self_test=SelfTest.from_tensors(test, network, path),
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from napari_srgan.store.cache import entry, locate, registry
 from napari_srgan.store.checkpoint import CHECKPOINT_SUFFIXES, Model, load_checkpoint
-from napari_srgan.store.registry import add_own, list_models, own_file
+from napari_srgan.store.registry import ModelInfo, add_own, list_models, own_file
 
 
 def load_model(model: str | Path | Model, *, cache: Path | None = None) -> Model:
@@ -37,7 +37,7 @@ def load_model(model: str | Path | Model, *, cache: Path | None = None) -> Model
         weights = entry(model)
         loaded = _load_file(locate(weights, cache=cache), weights.name)
         # The registry's word holds, which is also what is shown before anything is loaded.
-        return replace(loaded, invents=weights.invents)
+        return replace(loaded, generative=weights.generative)
     path = Path(model).expanduser().absolute()
     if path.suffix.lower() in CHECKPOINT_SUFFIXES or path.is_file():
         return _load_file(path, None)
@@ -59,7 +59,17 @@ def remember(path: Path) -> str:
     """
     path = path.absolute()
     model = _load_file(path, None)
-    return add_own(path, model.name, invents=model.invents)
+    info = ModelInfo(
+        model.name,
+        scale=model.scale,
+        family=model.network.family,
+        purpose=f"Your own model, from {path}.",
+        generative=model.generative,
+        licence=model.metadata.get("licence", ""),
+        size=path.stat().st_size,
+        bundled=False,
+    )
+    return add_own(path, info)
 
 
 def _load_file(path: Path, name: str | None) -> Model:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 _BARE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -25,7 +26,8 @@ _JSON_KINDS: dict[str, tuple[type, ...]] = {
     "training_data": (str,),
     "scale": (int,),
     "metrics": (dict,),
-    "invents": (bool,),
+    "family": (str,),
+    "generative": (bool,),
 }
 
 DEFAULT_MODEL = "srresnet-x4"
@@ -53,7 +55,9 @@ class Weights:
         Factor from `low` to `upscaled`.
     metrics
         Data set to metric to value: ``{"Set5": {"psnr": 32.05}}``.
-    invents
+    family
+        The generator's, ``srresnet``.
+    generative
         Whether the model draws texture that is not in the image, as a GAN does.
 
     Raises
@@ -72,7 +76,8 @@ class Weights:
     training_data: str
     scale: int
     metrics: Mapping[str, Mapping[str, float]] = field(hash=False)
-    invents: bool
+    family: str
+    generative: bool
 
     def __post_init__(self) -> None:
         if faults := list(_faults(self)):
@@ -164,63 +169,118 @@ def entry(name: str) -> Weights:
     raise ValueError(f"No weights are called {name!r}.{guess} Known: {', '.join(known)}.")
 
 
-@dataclass(frozen=True)
-class _Own:
-    """A file that was added in this session, and what it said of itself."""
+class ModelInfo(str):
+    """A model that can be chosen: its name, with what is known of it without loading it.
 
-    path: Path
-    invents: bool
+    It is a string, the name, and can be given wherever a model's name can.
+
+    Attributes
+    ----------
+    scale : int
+        Upscaling factor.
+    family : str
+        The generator's, ``srresnet``.
+    purpose : str
+        One line on what it is for.
+    generative : bool
+        Whether it draws texture that is not in the image, so that fine detail is no evidence.
+    licence : str
+        Terms of use of the weights; empty where they are not known.
+    size : int
+        Bytes of the weights' file.
+    bundled : bool
+        Whether it is here without a download.
+    """
+
+    scale: int
+    family: str
+    purpose: str
+    generative: bool
+    licence: str
+    size: int
+    bundled: bool
+
+    def __new__(
+        cls,
+        name: str,
+        *,
+        scale: int,
+        family: str,
+        purpose: str,
+        generative: bool,
+        licence: str,
+        size: int,
+        bundled: bool,
+    ) -> ModelInfo:
+        """Make the record of a name."""
+        info = super().__new__(cls, name)
+        info.scale, info.family, info.purpose = scale, family, purpose
+        info.generative, info.licence = generative, licence
+        info.size, info.bundled = size, bundled
+        return info
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:  # to be copied and pickled
+        return (str(self),), dict(vars(self))
+
+    @classmethod
+    def of(cls, weights: Weights) -> ModelInfo:
+        """Return the record of an entry of the registry."""
+        return cls(
+            weights.name,
+            scale=weights.scale,
+            family=weights.family,
+            purpose=weights.purpose,
+            generative=weights.generative,
+            licence=weights.licence,
+            size=weights.size,
+            bundled=weights.file is not None,
+        )
+
+    def renamed(self, name: str) -> ModelInfo:
+        """Return the same under another name."""
+        return ModelInfo(name, **vars(self))
 
 
-_remembered: dict[str, _Own] = {}
+_own: dict[str, tuple[Path, ModelInfo]] = {}  # files that were added in this session
 
 
-def list_models() -> list[str]:
-    """Return the names of all models: those of the registry, then files added in this session."""
-    return [*(weights.name for weights in registry()), *_remembered]
+def list_models() -> list[ModelInfo]:
+    """Return all models that can be chosen by name, with what is known of each.
+
+    Those of the registry come first, then files added in this session. They print as names, and
+    are strings: ``[name for name in list_models() if not name.generative]``.
+    """
+    return [*map(ModelInfo.of, registry()), *(info for _, info in _own.values())]
 
 
-def purpose_of(name: str) -> str:
-    """Return one line on what a listed model is for.
+def info_of(name: str) -> ModelInfo:
+    """Return what is known of a listed model.
 
     Raises
     ------
     ValueError
         If there is no such model.
     """
-    if name in _remembered:
-        return f"Your own model, from {_remembered[name].path}."
-    return entry(name).purpose
-
-
-def invents_texture(name: str) -> bool:
-    """Return whether a listed model draws texture that is not in the image.
-
-    Raises
-    ------
-    ValueError
-        If there is no such model.
-    """
-    return _remembered[name].invents if name in _remembered else entry(name).invents
+    return _own[name][1] if name in _own else ModelInfo.of(entry(name))
 
 
 def own_file(name: str) -> Path | None:
     """Return the file that was added in this session under a name, if any."""
-    own = _remembered.get(name)
-    return None if own is None else own.path
+    return _own[name][0] if name in _own else None
 
 
-def add_own(path: Path, name: str, *, invents: bool) -> str:
-    """Add a file to the models of this session and return the name it is chosen by.
+def add_own(path: Path, info: ModelInfo) -> ModelInfo:
+    """Add a file to the models of this session and return it under the name it is chosen by.
 
-    A file that is there already keeps its name.
+    A file that is there already keeps its name; a name that is taken gets a number.
     """
-    for other, known in _remembered.items():
-        if known.path == path:
-            _remembered[other] = _Own(path, invents)
-            return other
-    unique, copies = name, 2
-    while unique in list_models():
-        unique, copies = f"{name} ({copies})", copies + 1
-    _remembered[unique] = _Own(path, invents)
-    return unique
+    name, copies = str(info), 2
+    for other, (known, _) in _own.items():
+        if known == path:
+            name = other
+            break
+    else:
+        while name in list_models():
+            name, copies = f"{info} ({copies})", copies + 1
+    _own[name] = (path, info.renamed(name))
+    return _own[name][1]

@@ -151,7 +151,7 @@ class TestUpscaleSelected:
 def test_a_model_file_dropped_on_the_window_can_be_chosen(docked, own_model, tmp_path, settled):
     viewer, widget = docked(STACK)
     own_model("dropped")
-    registry._remembered.pop("dropped")
+    registry._own.pop("dropped")
     widget.reset_choices()
     assert "dropped" not in widget.model.choices
 
@@ -181,7 +181,8 @@ class TestFetchWeights:
             "training_data": "None",
             "scale": 4,
             "metrics": {},
-            "invents": False,
+            "family": "srresnet",
+            "generative": False,
         }
         here = store.entry("srresnet-x4")
         away = Weights(

@@ -419,7 +419,7 @@ def test_an_exported_generator_upscales_and_says_how_it_was_made(
     state = final_state(tmp_path / "run", "adversarial")
     expected = state["average"]["network"] if which == "average" else state["generator"]  # type: ignore[index]
     assert_same(model.network.state_dict(), expected)
-    assert model.invents
+    assert model.generative
     assert json.loads(model.metadata["settings"])["adversarial.steps"] == 4
     assert json.loads(model.metadata["data"]) == images.name
     assert str(tmp_path) not in "".join([*model.metadata.values(), entry["training_data"]])
@@ -512,7 +512,7 @@ def test_the_command_line_trains_exports_and_tells(tmp_path, images) -> None:
     assert "pretrain 6/6" in trained.stdout
     assert "adversarial 2/2" in trained.stdout
     exported = call("export", out, tmp_path / "m.safetensors")
-    assert json.loads(exported.stdout)["invents"] is True
+    assert json.loads(exported.stdout)["generative"] is True
     halved = call("export", out, tmp_path / "h.safetensors", "--half")
     assert json.loads(halved.stdout)["size"] < json.loads(exported.stdout)["size"]
     assert "adversarial: step 2 of 2" in call("info", out).stdout

@@ -39,11 +39,11 @@ def test_it_invents_if_either_does_and_says_what_it_is_made_of(tmp_path, two) ->
     entry = export_interpolated(*two, tmp_path / "b.safetensors", "b", share=0.5)
 
     model = load_checkpoint(tmp_path / "b.safetensors")
-    assert entry["invents"] is model.invents is True
+    assert entry["generative"] is model.generative is True
     assert model.metadata["share"] == "0.5"
     assert model.self_test is not None
     assert export_interpolated(two[0], two[0], tmp_path / "c.safetensors", "c", share=0.5)[
-        "invents"
+        "generative"
     ] is False  # fmt: skip
 
 
