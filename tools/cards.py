@@ -221,7 +221,7 @@ def models_table(models: Sequence[Shipped], results: Results) -> str:
     """Return the README's table: bicubic interpolation, and every model."""
     costs = {one.name: one.cost for one in models}
     lines = [
-        "| name | for | Set5 dB | Set14 dB | upper band | cost |",
+        "| name | for | Set5 dB | Set14 dB | high frequency | cost |",
         "|---|---|---|---|---|---|",
         f"| bicubic | comparison | {_figures('bicubic', results)} | |",
     ]

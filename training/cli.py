@@ -227,9 +227,9 @@ def evaluate(
     \b
     PSNR dB, SSIM daala, SSIM Wang: the paper's protocol; higher is nearer.
     perceptual: distance of local spectra; nothing in it is learnt; 0 is best.
-    upper band: energy above half of Nyquist in parts of HR's; 1 is as sharp.
-    colour: worst mean shift of a channel from the input, in levels; 0 is best.
-    grid: patterns of the scale's period that HR has not as much of; 0 is best.
+    high frequency: energy above half of Nyquist in parts of HR's; 1 is best.
+    colour drift: worst mean shift of a channel, in levels; 0 is best.
+    checkerboard: patterns of the scale's period beyond HR's; 0 is best.
     flat noise: what flat regions gained, in levels; below 0 they are smoother.
     LPIPS: a learned distance, where its package and weights are; 0 is best.
     """  # noqa: D301 - the mark by which lines of help are kept apart

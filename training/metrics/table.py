@@ -67,9 +67,9 @@ _COLUMNS = {
     "ssim_daala": Column("SSIM daala", 4),
     "ssim_wang": Column("SSIM Wang", 4),
     "perceptual": Column("perceptual", 4),
-    "high_frequency": Column("upper band", 3),
-    "colour_drift": Column("colour", 2),
-    "checkerboard": Column("grid", 3),
+    "high_frequency": Column("high frequency", 3),
+    "colour_drift": Column("colour drift", 2),
+    "checkerboard": Column("checkerboard", 3),
     "flat_noise": Column("flat noise", 2),
     "lpips": Column("LPIPS", 4),
 }

@@ -83,8 +83,8 @@ def draw_curves(logs: list[PhaseLog]) -> Figure:
     """Return a picture, 900 pixels wide, of the phases one below the other.
 
     Phase 1 has its content loss and PSNR on the images held back; phase 2 both terms of the loss,
-    what the discriminator says, PSNR and the energy of the upper band. Losses are on a logarithmic
-    axis: as they were reported (pale), and smoothed.
+    what the discriminator says, PSNR and the energy of high frequencies. Losses are on a
+    logarithmic axis: as they were reported (pale), and smoothed.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def _draw_psnr(axes: Axes, log: PhaseLog) -> None:
 
 def _draw_upper_band(axes: Axes, log: PhaseLog) -> None:
     axes.axhline(1, color=_GREY, linewidth=0.8, linestyle=":")
-    _draw_validated(axes, log, "high_frequency", "upper band", "energy (parts of HR's)")
+    _draw_validated(axes, log, "high_frequency", "high frequency", "energy (parts of HR's)")
 
 
 def _draw_validated(axes: Axes, log: PhaseLog, key: str, what: str, unit: str) -> None:

@@ -27,7 +27,7 @@ CONTENT_SHARE, ENOUGH_CONTENT = 1 / 5, 1 / 3
 COLOUR_SHIFT, COLOURS_RIGHT = 1.5, 1.0  # levels of 255: beyond 1.5 a shift shows side by side
 # Of `perceptual.checkerboard`: SRResNet has up to 0.04, ±2 levels on photographs 0.1 to 0.4.
 CHECKERBOARD, NO_CHECKERBOARD = 0.15, 0.1
-TOO_SHARP, SHARP = 1.5, 1.25  # energy of HR's upper band; the aim is 0.75 to 1.25
+TOO_SHARP, SHARP = 1.5, 1.25  # energy of HR's high frequencies; the aim is 0.75 to 1.25
 
 # Spikes, in multiples of the median of what came before: batches differ by less than twofold.
 LOSS_SPIKE, GRADIENT_SPIKE, NO_SPIKE = 3.0, 10.0, 1.5
@@ -53,7 +53,7 @@ class Health:
     colour_drift : float, optional
         Largest mean difference of a channel from the input, in levels of 255.
     high_frequency : float, optional
-        Energy of the upper band, in parts of HR's.
+        Energy of high frequencies, in parts of HR's.
     checkerboard : float, optional
         Contrast of the grid frequencies, beyond HR's.
     """
@@ -245,7 +245,7 @@ _FAILURES = {
         _above("high_frequency", TOO_SHARP, SHARP),
         after=1,
         of="high_frequency",
-        text="Too sharp: the upper band has {high_frequency:.2f} times the energy of HR's, which "
+        text="Too sharp: high frequencies have {high_frequency:.2f} times HR's energy, which "
         "is noise or ringing. Lower the adversarial weight or the learning rate.",
     ),
     "content_spike": _Failure(

@@ -84,7 +84,7 @@ def _in_words(step: int, measured: Measured) -> str:
     return (
         f"step {step:,} on images held back: PSNR {values['psnr']:.2f} dB, "
         f"SSIM {values['ssim_daala']:.4f} (daala), perceptual distance "
-        f"{values['perceptual']:.4f}, upper band {values['high_frequency']:.2f} of HR's"
+        f"{values['perceptual']:.4f}, high frequency {values['high_frequency']:.2f} of HR's"
     )
 
 

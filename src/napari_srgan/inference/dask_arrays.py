@@ -25,7 +25,7 @@ from napari_srgan.inference.images import (
     rule_for,
     value_range,
 )
-from napari_srgan.inference.planes import Plane, Target, Units
+from napari_srgan.inference.planes import Normalization, Plane, Target
 from napari_srgan.inference.run import iter_planes, must_fill, set_up
 from napari_srgan.inference.settings import Settings
 from napari_srgan.inference.tiling import Tile, tiles
@@ -55,7 +55,7 @@ class _Window:
         shape = (model.scale * rows.length, model.scale * columns.length, *pixels.shape[2:])
         high = np.empty(shape, pixels.dtype)
         plane = Plane(
-            colours, alpha, Units(values, layout.dtype), model.scale, Target(high),
+            colours, alpha, Normalization(values, layout.dtype), model.scale, Target(high),
             keep=(rows.crop_slice(), columns.crop_slice()),
         )  # fmt: skip
         with _one_at_a_time:

@@ -22,7 +22,7 @@ class NotFiniteError(FloatingPointError):
 
 
 @dataclass(frozen=True)
-class Units:
+class Normalization:
     """What an image's values are to the network.
 
     Attributes
@@ -36,7 +36,7 @@ class Units:
     values: ValueRange
     dtype: np.dtype[Any]
 
-    def to_unit(self, pixels: Tensor) -> Tensor:
+    def normalize(self, pixels: Tensor) -> Tensor:
         """Return grey ``(h, w)`` or colour ``(h, w, c)`` pixels as float32 ``(1, c, h, w)``.
 
         ``values.low`` becomes 0 and ``values.high`` 1; what lies outside stays outside, and becomes
@@ -48,10 +48,10 @@ class Units:
         unit /= self.values.width
         return unit.to(torch.float32)
 
-    def from_unit(self, unit: Tensor) -> Tensor:
+    def denormalize(self, unit: Tensor) -> Tensor:
         """Return floats ``(1, c, h, w)`` as new pixels, ``(h, w)`` if c is 1, else ``(h, w, c)``.
 
-        The inverse of :meth:`to_unit`, bounded by the range's limits, and rounded (not truncated)
+        The inverse of :meth:`normalize`, bounded by the range's limits, and rounded (not truncated)
         where the dtype is an integer's. Multi-byte pixels are in the machine's byte order.
         """
         pixels = unit[0].to(self._exact(), copy=True)
@@ -104,7 +104,7 @@ class Plane:
         ``(h, w)`` or ``(h, w, 3)``; all finite.
     alpha : ndarray or None
         ``(h, w)``, where there is one: it is interpolated, not given to the network.
-    units : Units
+    normalization : Normalization
         What the pixels are to the network.
     scale : int
         Upscaling factor.
@@ -120,13 +120,13 @@ class Plane:
         self,
         colours: Array,
         alpha: Array | None,
-        units: Units,
+        normalization: Normalization,
         scale: int,
         target: Target,
         index: tuple[int, ...] = (),
         keep: tuple[slice, slice] | None = None,
     ) -> None:
-        self.units, self.scale = units, scale
+        self.normalization, self.scale = normalization, scale
         self._colours, self._alpha = colours, alpha
         self._target, self._index = target, index
         self.height, self.width = colours.shape[:2]
@@ -139,17 +139,17 @@ class Plane:
         index: tuple[int, ...] = (),
     ) -> Plane:  # fmt: skip
         """Return the plane of pixels as ``layout`` has them, hidden colours filled."""
-        units = Units(values, layout.dtype)
+        normalization = Normalization(values, layout.dtype)
         if layout.channels != 4:
-            return cls(pixels, None, units, scale, target, index)
-        return cls(fill_transparent(pixels), pixels[..., 3], units, scale, target, index)
+            return cls(pixels, None, normalization, scale, target, index)
+        return cls(fill_transparent(pixels), pixels[..., 3], normalization, scale, target, index)
 
     def read(
         self, rows: tuple[int, int], columns: tuple[int, int], transfer: DeviceTransfer
     ) -> Tensor:
         """Return a window for the network: ``(1, c, rows, columns)``, black being 0 and white 1."""
         pixels = self._colours[slice(*rows), slice(*columns)]
-        return self.units.to_unit(transfer.send(pixels))
+        return self.normalization.normalize(transfer.send(pixels))
 
     def fetch(self, high: Tensor, transfer: DeviceTransfer) -> Callable[[], Array]:
         """Start to bring a result ``(1, c, h, w)`` back as pixels; return what waits for them.
@@ -160,7 +160,7 @@ class Plane:
             When waiting, if the result is not finite.
         """
         finite = torch.isfinite(high).all()
-        pixels = self.units.from_unit(high.to(transfer.end))
+        pixels = self.normalization.denormalize(high.to(transfer.end))
         wait = transfer.fetch(pixels, finite)
 
         def arrived() -> Array:
@@ -218,8 +218,8 @@ def upscaled_alpha(alpha: Array, scale: int) -> Array:
     Coverage has no texture to reconstruct, and what is opaque stays exactly so.
     """
     low, high = dtype_range(alpha.dtype)
-    units = Units(ValueRange(low, high, low, high), alpha.dtype)
+    normalization = Normalization(ValueRange(low, high, low, high), alpha.dtype)
     # In float32 the weights would add up to 1, and opaque stay opaque, for some scales only.
-    unit = units.to_unit(as_tensor(alpha)).double()
+    unit = normalization.normalize(as_tensor(alpha)).double()
     smooth = torch.nn.functional.interpolate(unit, scale_factor=scale, mode="bicubic")
-    return units.from_unit(smooth.float()).numpy().astype(alpha.dtype, copy=False)
+    return normalization.denormalize(smooth.float()).numpy().astype(alpha.dtype, copy=False)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from napari_srgan.inference.images import ValueRange, dtype_range, layout_of, value_range
-from napari_srgan.inference.planes import Units
+from napari_srgan.inference.planes import Normalization
 from napari_srgan.inference.transfers import as_tensor
 
 DTYPES = [
@@ -19,13 +19,13 @@ RULES = ["auto", "data", "dtype", (-20, 300), "0.1, 0.7", "10%, 90%"]
 
 def to_unit(pixels, values):
     """Return pixels as units, (c, h, w)."""
-    return Units(values, pixels.dtype).to_unit(as_tensor(pixels))[0].numpy()
+    return Normalization(values, pixels.dtype).normalize(as_tensor(pixels))[0].numpy()
 
 
 def from_unit(unit, values, dtype):
     """Return units (c, h, w) as pixels."""
     unit = as_tensor(np.asarray(unit, np.float32))
-    return Units(values, np.dtype(dtype)).from_unit(unit[None]).numpy()
+    return Normalization(values, np.dtype(dtype)).denormalize(unit[None]).numpy()
 
 
 def round_trip(pixels, values):
