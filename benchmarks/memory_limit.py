@@ -102,7 +102,7 @@ def run(model: Model, edge: int, limit: int | None, output: str, folder: Path) -
     before = status("VmData")
     limit = before + ROOM[output] * MIB if limit is None else limit
     _limit_data(limit)
-    refused = _refusal(low, model)
+    refused = refusal(low, model)
     most, notes, began = before, [], time.perf_counter()
     for progress in iter_upscale(low, model, device="cpu", out=high):
         most = max(most, status("VmData"))
@@ -147,7 +147,7 @@ def _limit_data(limit: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
-def _refusal(low: Array, model: Model) -> str:
+def refusal(low: Array, model: Model) -> str:
     """Return what upscaling into memory says."""
     try:
         upscale(low, model, device="cpu")

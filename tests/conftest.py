@@ -257,7 +257,7 @@ def own_model(
     from napari_srgan.store import registry
     from napari_srgan.store.checkpoint import save_checkpoint
 
-    monkeypatch.setattr(registry, "_own", {})
+    monkeypatch.setattr(registry, "own_models", {})
 
     def make(name: str = "tiny", *, invents: bool = False, **sizes: Any) -> str:
         path = tmp_path / f"{name}.safetensors"

@@ -256,7 +256,7 @@ def test_a_peak_is_seen_after_it_has_passed_and_then_forgotten(benchmark_module)
 def test_a_limit_that_the_result_fits_into_is_refused(benchmark_module):
     memory_limit = benchmark_module("memory_limit")
     with pytest.raises(ValueError, match="lower --limit"):
-        memory_limit._refusal(np.zeros((8, 8, 3), np.uint16), memory_limit.small_model())
+        memory_limit.refusal(np.zeros((8, 8, 3), np.uint16), memory_limit.small_model())
 
 
 def test_columns_are_aligned_and_remarks_are_not(benchmark_module):

@@ -66,12 +66,12 @@ def test_there_is_one_widget_so_that_one_click_opens_it(manifest):
 
 
 def test_the_reader_is_asked_about_every_suffix_that_it_reads(contributions):
-    from napari_srgan.store.checkpoint import CHECKPOINT_SUFFIXES
+    from napari_srgan.store.registry import MODEL_SUFFIXES
 
     (reader,) = contributions["readers"]
     suffixes = {pattern.removeprefix("*") for pattern in reader["filename_patterns"]}
 
-    assert suffixes == set(CHECKPOINT_SUFFIXES)
+    assert suffixes == set(MODEL_SUFFIXES)
     assert not reader["accepts_directories"]
 
 

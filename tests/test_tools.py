@@ -21,7 +21,7 @@ with_xvfb = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="needs Xvfb"
 @pytest.fixture
 def system_packages(monkeypatch, tool):
     module = tool("system_packages")
-    monkeypatch.setattr(module, "_loads", lambda library: False)
+    monkeypatch.setattr(module, "loads", lambda library: False)
     monkeypatch.setattr(module, "has_display", lambda: False)
     return module
 
@@ -46,7 +46,7 @@ def bootstrap(monkeypatch, tmp_path, tool):
     monkeypatch.setattr(
         module, "install", lambda python, torch, extras: module.steps.append(",".join(extras))
     )
-    monkeypatch.setattr(module, "_pip", lambda *_: module.steps.append("editable"))
+    monkeypatch.setattr(module, "pip_install", lambda *_: module.steps.append("editable"))
     return module
 
 
@@ -137,7 +137,7 @@ def test_torch_comes_without_cuda_where_there_is_no_card(
 ):
     monkeypatch.setattr(bootstrap.shutil, "which", lambda name: card)
     monkeypatch.setattr(bootstrap.Path, "exists", lambda path: False)
-    monkeypatch.setattr(bootstrap, "_answers", lambda url: answers)
+    monkeypatch.setattr(bootstrap, "answers", lambda url: answers)
     arguments = bootstrap.torch_arguments(torch)
     assert arguments[: len(torch.split())] == torch.split()
     assert (bootstrap.CPU_TORCH_INDEX in arguments) is indexed
@@ -160,7 +160,7 @@ def test_who_may_not_install_is_told_the_whole_line(system_packages, monkeypatch
     programs = {"apt-get": "/usr/bin/apt-get", "sudo": "/usr/bin/sudo"}
     monkeypatch.setattr(system_packages.shutil, "which", programs.get)
     monkeypatch.setattr(system_packages.os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(system_packages, "_administrator", lambda: None)
+    monkeypatch.setattr(system_packages, "administrator", lambda: None)
     with pytest.raises(system_packages.MissingPackagesError) as stopped:
         system_packages.ensure("yes")
     line = str(stopped.value).splitlines()[-1].strip()

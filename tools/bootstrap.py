@@ -99,7 +99,9 @@ def set_up(venv: Path, torch: str, extras: set[str]) -> None:
     _write_stamp(venv, {"state": "installing", **record})
     try:
         if complete:
-            _pip(python, "Installing napari-srgan again", ["install", "--no-deps", *_editable()])
+            pip_install(
+                python, "Installing napari-srgan again", ["install", "--no-deps", *_editable()]
+            )
         else:
             install(python, torch, record["extras"])
     except SetupError:
@@ -129,13 +131,13 @@ def ensure_venv(venv: Path, *, start_over: bool) -> Path:
 def install(python: Path, torch: str, extras: Sequence[str]) -> None:
     """Install torch, then the package and its `extras`, without letting them change torch."""
     builder = _project()["build-system"]["requires"]
-    _pip(python, f"Installing {torch}", ["install", *torch_arguments(torch), *builder])
+    pip_install(python, f"Installing {torch}", ["install", *torch_arguments(torch), *builder])
     version = "import importlib.metadata as m; print(m.version('torch'))"
     asked = subprocess.run([python, "-c", version], capture_output=True, text=True, check=True)
     constraints = python.parent.parent / "constraints.txt"
     constraints.write_text(f"torch=={asked.stdout.strip()}\n", encoding="utf-8")
     doing = f"Installing napari-srgan[{','.join(extras)}] and what it needs"
-    _pip(python, doing, ["install", "-c", str(constraints), *_editable(extras)])
+    pip_install(python, doing, ["install", "-c", str(constraints), *_editable(extras)])
 
 
 def torch_arguments(torch: str) -> list[str]:
@@ -147,7 +149,7 @@ def torch_arguments(torch: str) -> list[str]:
     nvidia = shutil.which("nvidia-smi") or Path("/proc/driver/nvidia").exists()
     if any("index-url" in word for word in words) or nvidia or not sys.platform.startswith("linux"):
         return words
-    return [*words, "--extra-index-url", CPU_TORCH_INDEX] if _answers(CPU_TORCH_INDEX) else words
+    return [*words, "--extra-index-url", CPU_TORCH_INDEX] if answers(CPU_TORCH_INDEX) else words
 
 
 def _editable(extras: Sequence[str] = ()) -> list[str]:
@@ -155,7 +157,8 @@ def _editable(extras: Sequence[str] = ()) -> list[str]:
     return ["--no-build-isolation", "-e", f"{ROOT}{named}"]
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Return whether a server answers at an address."""
     try:
         with urlopen(Request(f"{url}/", method="HEAD"), timeout=PROBE_SECONDS):
             return True
@@ -166,7 +169,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _pip(python: Path, doing: str, arguments: Sequence[str]) -> None:
+def pip_install(python: Path, doing: str, arguments: Sequence[str]) -> None:
+    """Run pip, say what is done and how long it took, and log what it says."""
     log = python.parent.parent / "setup.log"
     print(f"{doing} ...", end=" ", flush=True)
     start = time.monotonic()

@@ -67,8 +67,8 @@ def find_missing(window: str) -> list[Need]:
     if not sys.platform.startswith("linux") or window == "no":
         return missing
     on_screen = window == "yes"
-    missing += [Need(lib, deb) for lib, deb in QT_LIBRARIES.items() if not _loads(lib)]
-    missing += [Need(lib, deb, on_screen) for lib, deb in X11_LIBRARIES.items() if not _loads(lib)]
+    missing += [Need(lib, deb) for lib, deb in QT_LIBRARIES.items() if not loads(lib)]
+    missing += [Need(lib, deb, on_screen) for lib, deb in X11_LIBRARIES.items() if not loads(lib)]
     if not has_display() and shutil.which("Xvfb") is None:
         missing.append(Need("Xvfb", "xvfb", on_screen))
     return missing
@@ -85,7 +85,7 @@ def ensure(window: str) -> None:
     missing = find_missing(window)
     if not missing:
         return
-    prefix = _administrator() if shutil.which("apt-get") else None
+    prefix = administrator() if shutil.which("apt-get") else None
     if prefix is not None:
         _apt_install(prefix, [need.package for need in missing])
         missing = find_missing(window)
@@ -95,7 +95,8 @@ def ensure(window: str) -> None:
         print(f"Tests that need a screen will be skipped. {_advice(missing)}", flush=True)
 
 
-def _loads(library: str) -> bool:
+def loads(library: str) -> bool:
+    """Return whether a shared library can be loaded."""
     try:
         ctypes.CDLL(library)
     except OSError:
@@ -103,7 +104,7 @@ def _loads(library: str) -> bool:
     return True
 
 
-def _administrator() -> list[str] | None:
+def administrator() -> list[str] | None:
     """Return what to put before a command to run it as root, or None if that is not possible."""
     if os.geteuid() == 0:
         return []

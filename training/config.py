@@ -6,7 +6,6 @@ The defaults are the paper's; a recipe is what it changes of them, or of another
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import logging
 import tomllib
@@ -15,6 +14,8 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+from napari_srgan.wording import did_you_mean
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,9 @@ class Network:
         given = {}
         for name, value in self.arguments.items():
             if name not in known:
-                raise ValueError(f"Unknown setting 'network.{name}'{_nearest(name, list(known))}")
+                raise ValueError(
+                    f"Unknown setting 'network.{name}'{did_you_mean(name, list(known))}"
+                )
             given[name] = _typed(f"network.{name}", value, type(known[name]))
             if type(value) is int:
                 _above_zero(f"network.{name}", value)
@@ -356,7 +359,7 @@ def _read(recipe: str | Path) -> dict[str, Any]:
         text = (files("napari_srgan.training") / "recipes" / f"{recipe}.toml").read_text("utf-8")
     else:
         raise ValueError(
-            f"No recipe named {str(recipe)!r}{_nearest(str(recipe), recipe_names())} "
+            f"No recipe named {str(recipe)!r}{did_you_mean(str(recipe), recipe_names())} "
             f"Recipes: {', '.join(recipe_names())}; or name a .toml file."
         )
     try:
@@ -432,7 +435,7 @@ def from_settings(settings: Mapping[str, Any]) -> Recipe:
     parts: dict[str, dict[str, Any]] = {}
     for name, value in settings.items():
         if name not in known:
-            raise ValueError(f"Unknown setting {name!r}{_nearest(name, list(known))}")
+            raise ValueError(f"Unknown setting {name!r}{did_you_mean(name, list(known))}")
         table, _, key = name.rpartition(".")
         parts.setdefault(table, {})[key] = _typed(name, value, known[name][0])
     network = parts.pop("network", {})
@@ -449,8 +452,3 @@ def _typed(name: str, value: Any, expected: type) -> Any:
     if type(value) is not expected:
         raise ValueError(f"{name} takes {expected.__name__}; got {value!r}.")
     return value
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    match = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {match[0]!r}?" if match else "."

@@ -28,7 +28,7 @@ from napari_srgan.inference.settings import (
 )
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.store.download import DownloadError
-from napari_srgan.store.load import load_model
+from napari_srgan.store.load import forget_loaded, load_model
 from napari_srgan.store.registry import DEFAULT_MODEL, ModelInfo, list_models
 from napari_srgan.store.tensor_file import CheckpointError
 
@@ -274,11 +274,12 @@ def iter_upscale(
 
 
 def release_memory() -> None:
-    """Release the networks that are kept for the next call, on the CPU and on every card.
+    """Release the models that are kept for the next call, on the CPU and on every GPU.
 
     The last few models stay ready to run after their first use, some megabytes each.
     """
     runners.clear()
+    forget_loaded()
     release_all_memory()
 
 

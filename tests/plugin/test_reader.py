@@ -49,11 +49,6 @@ class TestChoosing:
         assert get_reader(["a.pth", "b.pth"]) is None
         assert get_reader([]) is None
 
-    def test_the_suffixes_of_models_are_those_that_can_be_loaded(self) -> None:
-        from napari_srgan.store.checkpoint import CHECKPOINT_SUFFIXES
-
-        assert MODEL_SUFFIXES == CHECKPOINT_SUFFIXES
-
     def test_choosing_loads_nothing_heavy(self) -> None:
         code = (
             "import sys; from napari_srgan.plugin.reader import get_reader; get_reader('a.pth');"

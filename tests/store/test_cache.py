@@ -398,7 +398,7 @@ def test_two_versions_of_a_model_do_not_share_a_file(cache):
 
 
 def test_an_unknown_name_suggests_the_nearest(cache):
-    with pytest.raises(ValueError, match="Did you mean srresnet-x4"):
+    with pytest.raises(ValueError, match="did you mean 'srresnet-x4'"):
         store.locate("srresnet-4x", cache=cache)
 
 

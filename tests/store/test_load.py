@@ -12,8 +12,8 @@ from napari_srgan.store.registry import DEFAULT_MODEL, info_of, list_models
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered(monkeypatch):
-    monkeypatch.setattr(registry, "_own", {})
-    library._load_unchanged.cache_clear()
+    monkeypatch.setattr(registry, "own_models", {})
+    library.forget_loaded()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from napari_srgan.training.data.pack import Entry, Pack
 # Of what is free before training begins; networks, gradients and activations need the rest.
 RESIDENT_SHARE = 0.5
 
-_CHUNK = 2**26  # values copied at a time
+CHUNK = 2**26  # values copied at a time
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ def to_device(pack: Pack, device: torch.device) -> DevicePack:
 def _copied(values: Samples, device: torch.device) -> Tensor:
     bits = values.view(np.int16) if values.dtype == np.uint16 else values
     copy = torch.empty(len(bits), dtype=_bits_dtype(bits), device=device)
-    for start in range(0, len(bits), _CHUNK):
+    for start in range(0, len(bits), CHUNK):
         # A true array: torch warns of mapped files, which cannot be written to.
-        chunk = np.array(bits[start : start + _CHUNK])
-        copy[start : start + _CHUNK].copy_(torch.from_numpy(chunk))
+        chunk = np.array(bits[start : start + CHUNK])
+        copy[start : start + CHUNK].copy_(torch.from_numpy(chunk))
     return copy
 
 

@@ -21,6 +21,7 @@ from napari_srgan.training.data.decoding import Samples, deepened, read_image
 from napari_srgan.training.data.degrade import shrink
 from napari_srgan.training.data.pack import HIGH, INDEX, LOW, Entry, Index, load_pack
 from napari_srgan.training.data.sources import LeftOut, Source
+from napari_srgan.wording import listed
 
 _PART = ".part"  # ends the names of folders that are being written
 _ABANDONED_SECONDS = 3600  # without a write: whoever wrote is gone
@@ -226,8 +227,8 @@ def _iter_write(
                     _write(high_file, deepened(image.high, contents.dtype))
             yield PackingProgress(done, len(sources))
         if not contents.entries:
-            reasons = "; ".join(f"{left.name}: {left.reason}" for left in contents.left_out[:3])
-            raise ValueError(f"None of the {len(sources)} images can be used: {reasons} …")
+            reasons = listed([f"{left.name}: {left.reason}" for left in contents.left_out])
+            raise ValueError(f"None of the {len(sources)} images can be used: {reasons}.")
         with disk_named(folder.parent):
             os.fsync(low_file.fileno())
             os.fsync(high_file.fileno())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from napari_srgan.files import IMAGE_SUFFIXES
 from napari_srgan.training.data.degrade import SCALE
+from napari_srgan.wording import listed
 
 _DIV2K = re.compile(r"DIV2K_(?P<part>train|valid)_(?P<kind>HR|LR_\w+)", re.IGNORECASE)
 _NAMED = 5  # files an error message lists
@@ -144,10 +145,9 @@ def _paired(
     missing = [path.name for _, path in highs if path.stem not in partners]
     if not missing or len(missing) == len(highs):
         return [Source(name, path, partners.get(path.stem)) for name, path in highs]
-    more = ", ..." if len(missing) > _NAMED else ""
     raise FileNotFoundError(
         f"{len(missing)} of {len(highs)} images have no ×{scale} partner among DIV2K's low images: "
-        f"{', '.join(missing[:_NAMED])}{more}. Add these, or take the folder of low images away "
+        f"{listed(missing, _NAMED)}. Add these, or take the folder of low images away "
         "to have all of them made."
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from napari_srgan.training.data.degrade import SCALE, Pixels, shrink
+from napari_srgan.wording import listed
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
@@ -67,10 +68,9 @@ def find_pairs(folder: Path) -> list[Pair]:
     if not highs and not lows:
         return [Pair(stem, path, None) for stem, path in paths.items()]
     if alone := sorted(highs.keys() ^ lows.keys()):
-        named = ", ".join((highs | lows)[name].name for name in alone[:_NAMED])
-        more = ", ..." if len(alone) > _NAMED else ""
+        named = listed([(highs | lows)[name].name for name in alone], _NAMED)
         raise FileNotFoundError(
-            f"Without a partner in {folder}: {named}{more} ({len(alone)} in all). Every *{_HIGH} "
+            f"Without a partner in {folder}: {named} ({len(alone)} in all). Every *{_HIGH} "
             f"needs its *{_LOW}; to have low images made, take {_HIGH} off the names."
         )
     return [Pair(name, path, lows[name]) for name, path in highs.items()]

@@ -42,15 +42,9 @@ class ColourDrift:
     ----------
     channels : tuple of float
         Mean difference of each channel; positive where the upscaled image is brighter.
-    of_means : float
-        Mean of their absolute values.
-    of_pixels : float
-        Mean absolute difference over all pixels and channels.
     """
 
     channels: tuple[float, ...]
-    of_means: float
-    of_pixels: float
 
     @property
     def worst(self) -> float:
@@ -120,11 +114,7 @@ def colour_drift(upscaled: Pixels, low: Pixels) -> ColourDrift:
         )
     difference = shrink(upscaled, scale).astype(np.float64) - low
     means = np.atleast_1d(difference.mean(axis=(0, 1)))
-    return ColourDrift(
-        channels=tuple(map(float, means)),
-        of_means=float(np.abs(means).mean()),
-        of_pixels=float(np.abs(difference).mean()),
-    )
+    return ColourDrift(tuple(map(float, means)))
 
 
 def checkerboard(

@@ -15,13 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_srgan.training.config import ADVERSARIAL_WEIGHT, VGG_SCALE_PAPER
+from napari_srgan.training.metrics.fidelity import LUMA
 
 _NEARBY = 5  # pixels, across
-_LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 _COLOUR = 0.2  # share of `mse_loss` in the loss of luminance
 _ONE_LEVEL = (2 / 255) ** 2  # squared error of one grey level of 8 bits, on [-1, 1]
-
-VGG_SCALES = {"paper": VGG_SCALE_PAPER, "none": 1.0}
 
 ContentLoss = Callable[[Tensor, Tensor], Tensor]
 """Takes upscaled and high-resolution images, in this order."""
@@ -88,9 +86,9 @@ def _luminance_errors(upscaled: Tensor, high: Tensor) -> Tensor:
     _check_alike(upscaled, high)
     difference = upscaled.float() - high.float()
     colour = difference.square().mean(dim=(1, 2, 3))
-    if upscaled.shape[1] != len(_LUMINANCE):
+    if upscaled.shape[1] != len(LUMA):
         return colour
-    weights = difference.new_tensor(_LUMINANCE).view(1, 3, 1, 1)
+    weights = difference.new_tensor(LUMA).view(1, 3, 1, 1)
     luminance = (difference * weights).sum(dim=1).square().mean(dim=(1, 2))
     return torch.lerp(luminance, colour, _COLOUR)
 
@@ -110,8 +108,7 @@ class VGGLoss(nn.Module):
         is put into evaluation mode and frozen.
     scale : float
         What the feature maps are multiplied by, so that the loss changes by its square. The
-        default is the paper's, chosen there to bring this loss to the scale of the MSE;
-        ``VGG_SCALES`` has the settings by name.
+        default is the paper's, chosen there to bring this loss to the scale of the MSE.
     """
 
     def __init__(self, features: nn.Module, scale: float = VGG_SCALE_PAPER) -> None:
@@ -198,11 +195,6 @@ class PerceptualLoss:
     def total(self) -> Tensor:
         """The content loss plus the weighted adversarial loss; minimise this."""
         return self.content + self.weight * self.adversarial
-
-    @property
-    def ratio(self) -> Tensor:
-        """Content : weighted adversarial, without gradients; infinite where the latter is 0."""
-        return self.content.detach() / (self.weight * self.adversarial.detach())
 
 
 def _check_alike(upscaled: Tensor, high: Tensor) -> None:

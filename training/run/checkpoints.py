@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import shutil
 import zipfile
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from napari_srgan.files.atomic import written_whole
 
 KEPT = 3
 
@@ -58,16 +59,11 @@ class Checkpoints:
 
 def write_whole(target: Path, state: dict[str, Any]) -> None:
     """Write a state so that the file is complete or absent, whatever happens meanwhile."""
-    part = target.with_name(target.name + ".part")
     try:
-        with part.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
+        with written_whole(target) as part:
+            torch.save(state, part)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
         free = shutil.disk_usage(target.parent).free / 2**20
-        part.unlink(missing_ok=True)
         raise OSError(
             f"{target} could not be written; its disk had {free:.0f} MiB free ({error}). The "
             "checkpoints before it are still there: make room, and the same command goes on."

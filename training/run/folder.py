@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from napari_srgan import __version__
+from napari_srgan.files.atomic import written_whole
 from napari_srgan.training.config import Recipe, from_settings, settings_of
 from napari_srgan.training.data.pack import Pack
 from napari_srgan.training.run.checkpoints import Checkpoints
@@ -103,9 +104,8 @@ class RunFolder:
             before = self.described()
             self._refuse_another(before, text)
             text["began"] = before["began"]
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(text, indent=2), encoding="utf-8")
-        part.replace(path)
+        with written_whole(path) as part:
+            part.write_text(json.dumps(text, indent=2), encoding="utf-8")
 
     def _refuse_another(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         settings = settings_of(self.recipe())  # with the defaults of what is newer than the run

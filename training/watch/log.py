@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import logging
-import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
 
+from napari_srgan.files.atomic import written_whole
 from napari_srgan.training.data.degrade import Pixels
 
 log = logging.getLogger(__name__)
@@ -134,12 +134,8 @@ def _drop_rows_after(path: Path, step: int) -> None:
     if not kept:
         path.unlink()
         return
-    part = path.with_suffix(".part")
-    with part.open("w", newline="", encoding="utf-8") as file:
+    with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([columns, *kept])
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def _is_whole(row: list[str], columns: list[str]) -> bool:

@@ -103,9 +103,9 @@ class Monitor:
 
     def __init__(self) -> None:
         self._past: deque[Health] = deque(maxlen=HISTORY)
-        self._signs = dict.fromkeys(_FAILURES, 0)  # in a row
-        self._calm = dict.fromkeys(_FAILURES, 0)  # in a row
-        self._under_way = dict.fromkeys(_FAILURES, False)
+        self._signs = dict.fromkeys(FAILURES, 0)  # in a row
+        self._calm = dict.fromkeys(FAILURES, 0)  # in a row
+        self._under_way = dict.fromkeys(FAILURES, False)
 
     def observe(self, health: Health) -> list[HealthWarning]:
         """Take in a report, and return a warning of each failure that begins with it."""
@@ -113,7 +113,7 @@ class Monitor:
         past = tuple(self._past)
         begun = [
             HealthWarning(health.step, name, failure.text.format(**values))
-            for name, failure in _FAILURES.items()
+            for name, failure in FAILURES.items()
             if values[failure.of] is not None
             and self._begins(name, failure.sign(health, past), failure.after)
         ]
@@ -204,7 +204,7 @@ def _well(is_well: bool) -> bool | None:
     return False if is_well else None
 
 
-_FAILURES = {
+FAILURES = {
     "discriminator_wins": _Failure(
         _discriminator_wins,
         after=5,
@@ -269,5 +269,3 @@ _FAILURES = {
         "goes on, lower the learning rate.",
     ),
 }
-
-FAILURES = tuple(_FAILURES)

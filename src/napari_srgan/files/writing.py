@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import struct
 import zlib
 from collections.abc import Callable
@@ -13,6 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from napari_srgan.files.atomic import written_whole
 from napari_srgan.files.picture import IMAGE_SUFFIXES, Picture
 from napari_srgan.files.tiff_writing import write_tiff
 
@@ -51,16 +50,8 @@ def write_picture(path: str | Path, picture: Picture) -> None:
     write = _writer(path.suffix, picture)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent} to write {path.name} into.")
-    partial = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
-    try:
-        with partial.open("x+b") as file:
-            write(file, picture)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with written_whole(path) as partial, partial.open("x+b") as file:
+        write(file, picture)
 
 
 @dataclass(frozen=True)

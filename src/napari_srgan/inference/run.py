@@ -85,7 +85,7 @@ def iter_upscale_array(
         parse_normalize(normalize)
     runner = set_up(layout, model, settings)
     # Before the pixels are looked at, which takes long where the result is too large for memory.
-    out = _result(out, layout, model.scale)
+    out = result_array(out, layout, model.scale)
     return _iter_upscale(image, model, layout, runner, normalize, settings, out)
 
 
@@ -148,7 +148,7 @@ def iter_planes(
             release_memory(device)
 
 
-def _result(out: Any, layout: Layout, scale: int) -> Any:
+def result_array(out: Any, layout: Layout, scale: int) -> Any:
     """Return the array to fill: a new one, or the one given if it suits.
 
     Raises

@@ -55,6 +55,11 @@ class _Value:
             held = torch.zeros(shape, dtype=spec.dtype, device=device)
             self._held = held.contiguous(memory_format=torch.channels_last)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows that are held."""
+        return 0 if self._held is None else self._held.nbytes
+
     def begin(self, step: int) -> None:
         """Turn to the band of a step."""
         self._step = step
@@ -150,6 +155,11 @@ class RowStream:
         self._recorded = frozenset(self._steps_to_record() if record and specs[0].kept else ())
         self._again: Work | None = None
         self._step = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are held between steps."""
+        return sum(value.nbytes for value in self._values)
 
     @torch.inference_mode()
     def feed(self, rows: Tensor) -> Tensor:

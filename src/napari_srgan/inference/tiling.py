@@ -23,10 +23,6 @@ class Span:
         """The pixels that the network is given."""
         return slice(*self.read)
 
-    def write_slice(self, scale: int = 1) -> slice:
-        """Where the result lies in the output."""
-        return slice(scale * self.write[0], scale * self.write[1])
-
     def crop_slice(self, scale: int = 1) -> slice:
         """Which part of the network's output is that result."""
         start = self.read[0]

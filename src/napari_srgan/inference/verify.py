@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_srgan.files.atomic import written_whole
 from napari_srgan.graph.network import inference_network
 from napari_srgan.inference.devices import (
     available_devices,
@@ -264,11 +264,10 @@ def _read(path: Path) -> dict[str, float]:
 
 
 def _add(path: Path, key: str, largest: float) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # another process may be at it, too
     text = json.dumps({**_read(path), key: largest}, indent=2)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        with written_whole(path) as part:  # another process may be at it, too
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         log.info("%s cannot be written (%s): the self-test is run again next time", path, error)

@@ -74,10 +74,10 @@ def open_images(viewer: napari.viewer.Viewer) -> None:
 def fetch_weights() -> None:
     """Download the weights that are not on this computer yet, for use without a network."""
     show_info("Looking for weights that are not on this computer yet …")
-    in_background(_fetch_missing, _say)
+    in_background(fetch_missing, _say)
 
 
-def _fetch_missing() -> tuple[list[str], list[str]]:
+def fetch_missing() -> tuple[list[str], list[str]]:
     """Return the names of the models that are here now, and what went wrong with the others."""
     from napari_srgan.plugin.preferences import preferred_cache
     from napari_srgan.store.cache import locate, registry

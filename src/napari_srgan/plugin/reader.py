@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-# What `napari_srgan.store.checkpoint` reads; named here because importing that imports torch.
-MODEL_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+from napari_srgan.store.registry import MODEL_SUFFIXES
 
 # napari's word for a file that was dealt with and makes no layer.
 NoLayer: TypeAlias = tuple[None]

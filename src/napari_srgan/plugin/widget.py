@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import napari.layers
     import napari.viewer
 
-_open: WeakSet[Upscale] = WeakSet()
+open_widgets: WeakSet[Upscale] = WeakSet()
 
 NO_LAYER = "Open an image, or try File → Open Sample."
 CAUTION = (
@@ -36,7 +36,7 @@ CAUTION = (
 
 def refresh_models() -> None:
     """Offer, in every open widget, the models that there are now."""
-    for widget in _open:
+    for widget in open_widgets:
         widget.reset_choices()
 
 
@@ -76,19 +76,19 @@ class Upscale(Container[Widget]):
         self._viewer = viewer
         self._run: _Run | None = None
         self._estimates = Estimates()
-        self._advanced = controls.Advanced(preferred.settings)
-        self._devices = Devices((), {}, None)
+        self.advanced = controls.Advanced(preferred.settings)
+        self.devices_found = Devices((), {}, None)
         self._device_choices = [("automatic", "auto")]
         if preferred.settings.device != "auto":
             self._device_choices.append((preferred.settings.device,) * 2)
         self.extend(controls.main(preferred, self._device_choices))
         self.extend([controls.Buttons(), *controls.status()])
         controls.align(self, 3.5)
-        fold = controls.folded(self._advanced, "Advanced options")
+        fold = controls.folded(self.advanced, "Advanced options")
         self.native.layout().insertWidget(self.index(self.buttons), fold)
         self.caution.value = CAUTION
         self._connect()
-        _open.add(self)
+        open_widgets.add(self)
         in_background(worker.find_devices, self._show_devices)
         self._update()
 
@@ -120,7 +120,7 @@ class Upscale(Container[Widget]):
     def _connect(self) -> None:
         self.run.changed.connect(self.start)
         self.cancel.changed.connect(self.stop)
-        for control in (self.layer, self.planes, self.model, self.device, *self._advanced):
+        for control in (self.layer, self.planes, self.model, self.device, *self.advanced):
             control.changed.connect(self._choose)
         self.native_parent_changed.connect(self._move)
         self.native.destroyed.connect(self._leave)
@@ -130,21 +130,22 @@ class Upscale(Container[Widget]):
         if parent is None:
             self._leave()
             return
-        _open.add(self)
+        open_widgets.add(self)
         selected = self._viewer.layers.selection.active
         if selected in self.layer.choices:
             self.layer.value = selected
 
     def _leave(self) -> None:
         """Stop the work when the dock or the viewer is closed; nothing is shown from then on."""
-        _open.discard(self)
+        open_widgets.discard(self)
         if self._run is not None:
             self._run.stop.set()
 
     # What is chosen, and what that would take
 
-    def _choices(self) -> Choices:
-        advanced = self._advanced
+    def chosen(self) -> Choices:
+        """Return what is chosen, apart from the layer."""
+        advanced = self.advanced
         settings = Settings(
             device=self.device.value,
             precision=advanced.precision.value,
@@ -168,12 +169,12 @@ class Upscale(Container[Widget]):
 
     def _update(self) -> None:
         """Say what the choices are for, and what they would make and take."""
-        if self not in _open:
+        if self not in open_widgets:
             return
         info = info_of(self.model.value)
         self.purpose.value = info.purpose
         self.caution.visible = info.generative
-        described = self._devices.descriptions.get(self.device.value), self._devices.hint
+        described = self.devices_found.descriptions.get(self.device.value), self.devices_found.hint
         self.hint.value = "\n".join(line for line in described if line)
         self.hint.visible = bool(self.hint.value)
         source = self._source()
@@ -186,18 +187,18 @@ class Upscale(Container[Widget]):
         if source is None:
             return False, NO_LAYER
         try:
-            parse_normalize(self._advanced.normalize.value)
+            parse_normalize(self.advanced.normalize.value)
             source.layout  # noqa: B018  # raises for pixels that are none
         except (TypeError, ValueError) as error:
             return False, str(error)
         return True, self._estimate(source)
 
     def _estimate(self, source: Source) -> str:
-        layout, choices = source.layout, self._choices()
+        layout, choices = source.layout, self.chosen()
         trial = self._estimates.of(choices, source)
         if trial is None:
             # Asked for again when the devices are known, and when the work has ended.
-            if self._devices.choices and not self.busy:
+            if self.devices_found.choices and not self.busy:
                 self._estimates.ask(choices, source, self._update)
             return f"{messages.shape_text(layout)} pixels\nestimating …"
         if isinstance(trial, Failed):
@@ -207,12 +208,12 @@ class Upscale(Container[Widget]):
         return messages.run_text(layout, needs.scale, memory, needs.free_memory(), seconds)
 
     def _show_devices(self, devices: Devices | Failed) -> None:
-        if self not in _open:
+        if self not in open_widgets:
             return
         if isinstance(devices, Failed):
             show_error(devices.reason)
             devices = Devices(tuple(self._device_choices), {}, None)
-        self._devices = devices
+        self.devices_found = devices
         self._device_choices[:] = devices.choices
         self.reset_choices()
 
@@ -227,7 +228,7 @@ class Upscale(Container[Widget]):
         running = create_worker(
             worker.iter_job,
             source,
-            self._choices(),
+            self.chosen(),
             self._run.stop,
             _start_thread=False,
             _ignore_errors=True,  # they are returned
@@ -251,7 +252,7 @@ class Upscale(Container[Widget]):
         self.progress.value, self.left.value = 0, "starting"
 
     def _show_progress(self, progress: Progress) -> None:
-        if self not in _open or self._run is None or self._run.stop.is_set():
+        if self not in open_widgets or self._run is None or self._run.stop.is_set():
             return
         if progress.note:
             show_warning(progress.note)
@@ -261,7 +262,7 @@ class Upscale(Container[Widget]):
 
     def _finish(self, outcome: Done | Failed | Stopped) -> None:
         run, self._run = self._run, None
-        if self not in _open or run is None:
+        if self not in open_widgets or run is None:
             return
         self._show_busy()
         self._choose()

@@ -15,18 +15,16 @@ from torch import Tensor
 from napari_srgan.models.families import FAMILIES
 from napari_srgan.models.generator import Generator
 from napari_srgan.store.self_test import TENSORS, SelfTest
-from napari_srgan.store.tensor_file import CheckpointError, listed, read_tensors, write_tensors
+from napari_srgan.store.tensor_file import CheckpointError, read_tensors, write_tensors
+from napari_srgan.wording import listed
 
 __all__ = [
-    "CHECKPOINT_SUFFIXES",
     "CheckpointError",
     "Model",
     "load_checkpoint",
     "rounded_to_half",
     "save_checkpoint",
 ]
-
-CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from napari_srgan.store.cache import entry, locate, registry
-from napari_srgan.store.checkpoint import CHECKPOINT_SUFFIXES, Model, load_checkpoint
-from napari_srgan.store.registry import ModelInfo, add_own, list_models, own_file
+from napari_srgan.store.checkpoint import Model, load_checkpoint
+from napari_srgan.store.registry import MODEL_SUFFIXES, ModelInfo, add_own, list_models, own_file
+from napari_srgan.wording import did_you_mean
 
 
 def load_model(model: str | Path | Model, *, cache: Path | None = None) -> Model:
@@ -39,13 +39,11 @@ def load_model(model: str | Path | Model, *, cache: Path | None = None) -> Model
         # The registry's word holds, which is also what is shown before anything is loaded.
         return replace(loaded, generative=weights.generative)
     path = Path(model).expanduser().absolute()
-    if path.suffix.lower() in CHECKPOINT_SUFFIXES or path.is_file():
+    if path.suffix.lower() in MODEL_SUFFIXES or path.is_file():
         return _load_file(path, None)
-    near = difflib.get_close_matches(str(model), list_models(), n=1)
     raise ValueError(
-        f"There is no model named {str(model)!r}"
-        + (f"; did you mean {near[0]!r}? " if near else ". ")
-        + f"Models: {', '.join(list_models())}; or give the path of a checkpoint."
+        f"There is no model named {str(model)!r}{did_you_mean(str(model), list_models())} "
+        f"Models: {', '.join(list_models())}; or give the path of a checkpoint."
     )
 
 
@@ -70,6 +68,11 @@ def remember(path: Path) -> str:
         bundled=False,
     )
     return add_own(path, info)
+
+
+def forget_loaded() -> None:
+    """Let go of the models that are kept for as long as their files do not change."""
+    _load_unchanged.cache_clear()
 
 
 def _load_file(path: Path, name: str | None) -> Model:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from napari_srgan.wording import did_you_mean
 
 _BARE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -31,6 +32,7 @@ _JSON_KINDS: dict[str, tuple[type, ...]] = {
 }
 
 DEFAULT_MODEL = "srresnet-x4"
+MODEL_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")  # of files that may be models
 
 
 @dataclass(frozen=True)
@@ -159,14 +161,14 @@ def entry(name: str) -> Weights:
     Raises
     ------
     ValueError
-        If there are none; the message has the nearest names and all names.
+        If there are none; the message has the nearest name and all names.
     """
     known = {weights.name: weights for weights in registry()}
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known)
-    guess = f" Did you mean {' or '.join(near)}?" if near else ""
-    raise ValueError(f"No weights are called {name!r}.{guess} Known: {', '.join(known)}.")
+    raise ValueError(
+        f"There is no model named {name!r}{did_you_mean(name, known)} Models: {', '.join(known)}."
+    )
 
 
 class ModelInfo(str):
@@ -241,7 +243,7 @@ class ModelInfo(str):
         return ModelInfo(name, **vars(self))
 
 
-_own: dict[str, tuple[Path, ModelInfo]] = {}  # files that were added in this session
+own_models: dict[str, tuple[Path, ModelInfo]] = {}  # files that were added in this session
 
 
 def list_models() -> list[ModelInfo]:
@@ -250,7 +252,7 @@ def list_models() -> list[ModelInfo]:
     Those of the registry come first, then files added in this session. They print as names, and
     are strings: ``[name for name in list_models() if not name.generative]``.
     """
-    return [*map(ModelInfo.of, registry()), *(info for _, info in _own.values())]
+    return [*map(ModelInfo.of, registry()), *(info for _, info in own_models.values())]
 
 
 def info_of(name: str) -> ModelInfo:
@@ -261,12 +263,12 @@ def info_of(name: str) -> ModelInfo:
     ValueError
         If there is no such model.
     """
-    return _own[name][1] if name in _own else ModelInfo.of(entry(name))
+    return own_models[name][1] if name in own_models else ModelInfo.of(entry(name))
 
 
 def own_file(name: str) -> Path | None:
     """Return the file that was added in this session under a name, if any."""
-    return _own[name][0] if name in _own else None
+    return own_models[name][0] if name in own_models else None
 
 
 def add_own(path: Path, info: ModelInfo) -> ModelInfo:
@@ -275,12 +277,12 @@ def add_own(path: Path, info: ModelInfo) -> ModelInfo:
     A file that is there already keeps its name; a name that is taken gets a number.
     """
     name, copies = str(info), 2
-    for other, (known, _) in _own.items():
+    for other, (known, _) in own_models.items():
         if known == path:
             name = other
             break
     else:
         while name in list_models():
             name, copies = f"{info} ({copies})", copies + 1
-    _own[name] = (path, info.renamed(name))
-    return _own[name][1]
+    own_models[name] = (path, info.renamed(name))
+    return own_models[name][1]

@@ -13,7 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from napari_srgan.files.atomic import written_whole
 from napari_srgan.store.download import is_web_page
+from napari_srgan.wording import listed
 
 # Where foreign files, and this package's training, keep the generator among other things.
 _NESTED = (
@@ -28,7 +30,6 @@ _NESTED = (
 _WRAPPERS = ("module.", "_orig_mod.")  # left by DataParallel and torch.compile
 _ADVICE = re.compile(r"weights_only|torch\.load|safe_globals", re.IGNORECASE)
 _HOW_TO_SAVE = "Save the generator's state_dict() alone, best as safetensors."
-_LISTED = 3  # names that an error message gives
 _PYTORCH_STARTS = (b"PK", b"\x80")  # of a zip archive, and of a pickle
 
 
@@ -59,24 +60,14 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def write_tensors(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors as safetensors, through a temporary file that is renamed when complete."""
-    part = path.with_name(path.name + ".part")
-    try:
+    """Write tensors as safetensors; the file appears when it is complete."""
+    with written_whole(path) as part:
         save_file(
             {key: value.contiguous() for key, value in state.items()},
             part,
             metadata=dict(metadata),
         )
         part.chmod(0o644)  # safetensors makes it the owner's alone
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def listed(words: list[str]) -> str:
-    """Return the first few of some names, and how many more there are, for an error message."""
-    more = f" and {len(words) - _LISTED} more" if len(words) > _LISTED else ""
-    return ", ".join(words[:_LISTED]) + more
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -28,7 +28,7 @@ TILE = 16
 
 def is_settled(widget: Upscale) -> bool:
     """Tell whether the devices are found, the choices tried out and the work is done."""
-    known = bool(widget._devices.choices) and "estimating" not in widget.summary.value
+    known = bool(widget.devices_found.choices) and "estimating" not in widget.summary.value
     return known and not widget.busy
 
 
@@ -74,7 +74,7 @@ def docked(
     yield make
     for ref in made:  # a thread at work would keep the widget, and so the viewer
         widget = ref()
-        if widget in module._open:
+        if widget in module.open_widgets:
             settled(widget)
 
 

@@ -137,8 +137,8 @@ class TestPreferences:
         _viewer, widget = alone()
 
         assert (widget.model.value, widget.device.value) == ("tiny", "cpu")
-        assert widget._advanced.tile.value == 48
-        assert widget._choices().settings.tile == 48
+        assert widget.advanced.tile.value == 48
+        assert widget.chosen().settings.tile == 48
 
     def test_a_model_that_is_not_there_gives_way_to_the_default(self, tiny, preferences, alone):
         preferences.model = "a model of last week"
@@ -186,11 +186,11 @@ class TestEstimate:
 
     def test_a_mistyped_normalisation_is_explained_and_cannot_be_run(self, alone, settled):
         _viewer, widget = alone(GREY)
-        widget._advanced.normalize.value = "a, b"
+        widget.advanced.normalize.value = "a, b"
         assert "got 'a, b'" in widget.summary.value
         assert not widget.run.enabled
 
-        widget._advanced.normalize.value = "1%, 99%"
+        widget.advanced.normalize.value = "1%, 99%"
         assert widget.run.enabled
         settled(widget)
 
@@ -217,7 +217,7 @@ class TestEstimate:
         assert "No model file at" in widget.summary.value
 
         path.write_bytes(content)
-        widget._advanced.normalize.value = "dtype"
+        widget.advanced.normalize.value = "dtype"
         settled(widget)
         assert "→" in widget.summary.value
 
@@ -245,7 +245,7 @@ class TestAppearance:
 
     def test_the_advanced_options_are_folded_away(self, alone, is_shown):
         _viewer, widget = alone()
-        fold = widget._advanced.native.parentWidget().parentWidget()
+        fold = widget.advanced.native.parentWidget().parentWidget()
         assert fold.text() == "▸ Advanced options"
         assert fold.content().maximumHeight() == 0
         fold.expand(animate=False)

@@ -151,7 +151,7 @@ class TestUpscaleSelected:
 def test_a_model_file_dropped_on_the_window_can_be_chosen(docked, own_model, tmp_path, settled):
     viewer, widget = docked(STACK)
     own_model("dropped")
-    registry._own.pop("dropped")
+    registry.own_models.pop("dropped")
     widget.reset_choices()
     assert "dropped" not in widget.model.choices
 
@@ -227,7 +227,7 @@ class TestFetchWeights:
         asked = []
         preferences.cache_folder = str(tmp_path)
         monkeypatch.setattr(store, "locate", lambda weights, *, cache: asked.append(cache))
-        commands._fetch_missing()
+        commands.fetch_missing()
 
         assert set(asked) == {tmp_path}
 

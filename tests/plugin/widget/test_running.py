@@ -78,7 +78,7 @@ class TestResult:
         viewer, widget = alone()
         viewer.add_image(STACK, scale=(3, 1, 1))
         viewer.dims.set_point(0, 9)
-        widget._advanced.normalize.value = "0, 4095"
+        widget.advanced.normalize.value = "0, 4095"
         widget.start()
         settled(widget)
 
@@ -128,7 +128,7 @@ class TestResult:
         pixels = GREY.astype(np.float32)
         pixels[3, 4] = np.nan
         viewer, widget = alone(pixels)
-        widget._advanced.nan.value = "fill"
+        widget.advanced.nan.value = "fill"
         widget.start()
         settled(widget)
 

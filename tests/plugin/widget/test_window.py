@@ -73,7 +73,7 @@ class TestChoices:
 
     def test_labels_are_wide_enough_for_their_text(self, docked):
         _viewer, widget = docked(STACK)
-        for rows in (widget, widget._advanced):
+        for rows in (widget, widget.advanced):
             for row in rows:
                 label = row.native.parentWidget().layout().itemAt(0).widget()
                 label.ensurePolished()
@@ -174,14 +174,14 @@ class TestCancel:
         self, docked, grey, begin, gate, settled, monkeypatch
     ):
         """napari keeps every worker until its window closes: a worker must not keep pixels."""
-        made, result = [], inference._result
+        made, result = [], inference.result_array
 
         def watched(*args):
             out = result(*args)
             made.append(weakref.ref(out))
             return out
 
-        monkeypatch.setattr(inference, "_result", watched)
+        monkeypatch.setattr(inference, "result_array", watched)
         _viewer, widget = docked(grey)
         begin(widget)
         assert made[0]() is not None
@@ -302,7 +302,7 @@ class TestClosing:
         """Two napari workers at a time would leave a dead one behind as the place to warn."""
         before = warnings.showwarning
         _viewer, widget = docked(grey)
-        widget._advanced.tile.value = 32  # begins a trial
+        widget.advanced.tile.value = 32  # begins a trial
         widget.start()
         settled(widget)
         wait_for_threads()

@@ -77,7 +77,7 @@ def test_held_back_images_are_not_drawn_on_a_device_either():
 
 
 def test_a_pack_is_copied_whole_in_parts(monkeypatch, tmp_path: Path):
-    monkeypatch.setattr(device_packs, "_CHUNK", 1000)
+    monkeypatch.setattr(device_packs, "CHUNK", 1000)
     (tmp_path / "images").mkdir()
     values = np.random.default_rng(0).integers(0, 256, (40, 52, 3), np.uint8)
     Image.fromarray(values).save(tmp_path / "images" / "a.png")

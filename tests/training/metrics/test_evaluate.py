@@ -175,10 +175,10 @@ def test_the_table_is_aligned_and_has_every_row():
     ]
 
 
-def test_a_table_of_every_measure_fits_into_120_columns():
+def test_a_table_of_every_measure_fits_into_140_columns():
     measures = ["psnr", "ssim_daala", "ssim_wang", *FURTHER, "lpips"]
     table = as_table({"Set14": {"srresnet-small-x4": dict.fromkeys(measures, -0.123456)}})
-    assert len(table.splitlines()[0]) <= 120
+    assert len(table.splitlines()[0]) <= 140
     assert "  flat noise  " in table
 
 

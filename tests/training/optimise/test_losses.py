@@ -9,7 +9,6 @@ from torch import nn
 from napari_srgan.training.optimise.losses import (
     ADVERSARIAL_WEIGHT,
     VGG_SCALE_PAPER,
-    VGG_SCALES,
     PerceptualLoss,
     VGGLoss,
     adversarial_loss,
@@ -130,7 +129,6 @@ def test_the_papers_rescaling_divides_features_by_12_75_and_the_loss_by_its_squa
 
     assert loss.item() == pytest.approx(BY_HAND / 12.75**2)
     assert pytest.approx(0.006, abs=2e-4) == VGG_SCALE_PAPER**2  # §3.2 gives this rounding
-    assert VGG_SCALES == {"paper": VGG_SCALE_PAPER, "none": 1.0}
 
 
 def test_the_feature_network_sees_the_unit_range():
@@ -292,23 +290,15 @@ def test_perceptual_loss_is_content_plus_a_thousandth_of_adversarial():
 
     assert ADVERSARIAL_WEIGHT == 1e-3  # eq. 3
     assert loss.total.item() == pytest.approx(0.252)
-    assert loss.ratio.item() == pytest.approx(125)
 
 
-def test_perceptual_gradients_have_the_weights_of_the_sum_and_the_ratio_has_none():
+def test_perceptual_gradients_have_the_weights_of_the_sum():
     content, adversarial = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
     loss = PerceptualLoss(content, adversarial, weight=0.5)
 
     loss.total.backward()
 
     assert (content.grad.item(), adversarial.grad.item()) == (1.0, 0.5)
-    assert not loss.ratio.requires_grad
-
-
-def test_the_ratio_to_an_adversarial_loss_of_zero_is_infinite():
-    loss = PerceptualLoss(content=torch.tensor(1.0), adversarial=torch.tensor(0.0))
-
-    assert loss.ratio.item() == math.inf
 
 
 def test_a_pattern_of_the_scales_period_is_the_grid_loss_and_texture_hardly_is() -> None:

@@ -1,0 +1,38 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """Give the path of a file to write; it becomes ``target`` unless an error is raised.
+
+    What was at ``target`` is there until the new file is complete and on the disk. Several
+    processes may write the same file at once: one of theirs stays. Nothing is left of a file that
+    was not finished, unless the process was killed; its name begins with a dot.
+
+    Parameters
+    ----------
+    target : Path
+        In a folder that is there. The path given has its suffix.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    part = target.with_name(f".{target.stem}-{secrets.token_hex(4)}{target.suffix}")
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
