@@ -141,8 +141,9 @@ def upscale(
         pixels. It changes memory and time; the result is the same.
     normalize : str or tuple of float
         Which values the network sees as black and white. ``auto``: uint8 and bool by dtype,
-        everything else by the smallest and the largest value of all planes together. Else
-        ``data``, ``dtype``, ``(low, high)`` or percentiles such as ``"1%, 99.8%"``.
+        everything else by the smallest and the largest value of all planes together; hot and dead
+        pixels are set apart, interpolated linearly and added to the result. Else
+        ``data``, ``dtype``, ``(low, high)`` or percentiles such as ``"0%, 99.9%"``.
     nan : {"error", "fill"}
         Whether NaN and infinite values are refused, or filled from their nearest finite neighbour.
     out : array, optional

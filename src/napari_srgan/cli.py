@@ -42,7 +42,7 @@ def upscale(
     tile: Annotated[str, typer.Option(help="Edge in pixels, or auto. Changes no pixel.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32, float16, bfloat16.")] = "auto",
     normalize: Annotated[
-        str, typer.Option(help="auto, data, dtype, '0, 4095' or '1%, 99.8%'.")
+        str, typer.Option(help="auto, data, dtype, '0, 4095' or '0%, 99.9%'.")
     ] = "auto",
     nan: Annotated[str, typer.Option(help="NaN and infinities: error or fill.")] = "error",
     overwrite: Annotated[bool, typer.Option(help="Replace files that exist.")] = False,

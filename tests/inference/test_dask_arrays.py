@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import zoom
 
 from napari_srgan.graph import network as graph
 from napari_srgan.inference import dask_arrays
@@ -174,7 +175,6 @@ def test_an_array_of_nothing_but_nan_has_no_range(random_model):
         ({"settings": Settings(device="cuda:99")}, "Device 'cuda:99' is not available"),
         ({"settings": Settings(precision="double")}, "precision must be auto"),
         ({"settings": Settings(tile=0)}, "tile must be"),
-        ({"settings": EXACT, "normalize": "1%, 99%"}, "Percentiles of a lazy array"),
         ({"settings": EXACT, "normalize": "bright"}, "normalize must be"),
         ({"settings": EXACT, "rgb": True}, "rgb=True expects shape"),
     ],
@@ -268,3 +268,40 @@ def test_the_result_is_the_same_on_every_scheduler(random_model):
     one, other = (lazy.compute(scheduler=name) for name in ("sync", "threads"))
 
     assert (one == other).all()
+
+
+# One range, whatever holds the pixels
+
+
+def hot(shape=(3, 60, 50)):
+    """Return a stack of smooth counts with a hot pixel in one plane."""
+    smooth = zoom(np.random.default_rng(0).random((shape[0], 7, 6)), (1, 9, 9), order=3)
+    image = (100 + 600 * smooth[:, : shape[1], : shape[2]].clip(0, 1)).astype(np.uint16)
+    image[1, 20, 30] = 65535
+    return image
+
+
+@pytest.mark.parametrize("rule", ["auto", "data", "1%, 99%", (0, 700)])
+def test_a_lazy_array_has_the_range_of_the_same_in_memory(random_model, rule):
+    image, model = hot(), random_model()
+    lazy = upscale_lazily(
+        da.from_array(image, (1, 20, 50)), model, rgb=False, normalize=rule, settings=EXACT
+    )
+    eager = upscale_array(image, model, rgb=False, normalize=rule, settings=EXACT)
+    assert np.abs(lazy.compute().astype(int) - eager.astype(int)).max() <= 1
+
+
+def test_the_range_is_found_once_for_all_that_is_computed(random_model, monkeypatch):
+    monkeypatch.setattr(volumes, "WINDOW", 1024)
+    image, reads = hot(), []
+
+    def read(number):
+        reads.append(number)
+        return image[number : number + 1]
+
+    planes = [da.from_delayed(dask.delayed(read)(i), (1, 60, 50), np.uint16) for i in range(3)]
+    lazy = upscale_lazily(da.concatenate(planes), random_model(), rgb=False, settings=EXACT)
+    assert reads == []
+    for plane in (0, 1, 0):
+        lazy[plane].compute()
+    assert len(reads) == 3 + 3  # all for the range, then each for itself

@@ -5,17 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import zoom
 
+from napari_srgan.inference import images
 from napari_srgan.inference.images import (
     ValueRange,
     count_not_finite,
-    data_range,
     dtype_range,
     fill_from_nearest,
     fill_not_finite,
     fill_transparent,
     layout_of,
     parse_normalize,
+    plane_extent,
+    range_of,
     value_range,
 )
 
@@ -217,11 +220,103 @@ def test_a_range_too_wide_for_floating_point_is_refused():
 @pytest.mark.parametrize("dtype", ["u8", "i8"])
 def test_64_bit_limits_are_bounded_by_what_the_dtype_holds(dtype):
     low, high = dtype_range(np.dtype(dtype))
-    values = data_range(2.0**60, 2.0**64, np.dtype(dtype))
+    image = np.array([[np.iinfo(dtype).min, np.iinfo(dtype).max]], dtype)
+    values = value_range(image, layout_of(image.shape, image.dtype), "data")
 
     assert int(high) <= np.iinfo(dtype).max
     assert int(low) == np.iinfo(dtype).min
     assert values.maximum == high
+
+
+# Outliers
+
+
+def counts(dtype="u2", seed=0):
+    """Return a smooth image of 100 to 700 counts."""
+    source = np.random.default_rng(seed)
+    coarse = source.random((9, 11))
+    smooth = zoom(coarse, 8, order=3)
+    return (100 + 600 * (smooth - smooth.min()) / np.ptp(smooth)).astype(dtype)
+
+
+def range_of_image(image, rule="auto"):
+    return value_range(image, layout_of(image.shape, image.dtype, rgb=False), rule)
+
+
+@pytest.mark.parametrize("dtype", ["u2", "i4", "f2", "f4", "f8", ">u2"])
+@pytest.mark.parametrize("places", [[(5, 6)], [(0, 0)], [(5, 6), (5, 7)], [(5, 6), (6, 7), (6, 6)]])
+def test_hot_pixels_are_set_apart_and_bound_the_result(dtype, places):
+    image = counts(dtype)
+    clean = range_of_image(image)
+    for place in places:
+        image[place] = 30_000
+
+    found = range_of_image(image)
+
+    assert found.low == clean.low
+    assert found.high == pytest.approx(clean.high, rel=0.02)
+    assert (found.floor, found.ceiling) == (-np.inf, found.high)
+    assert (found.minimum, found.maximum) == (clean.low, 30_000)
+
+
+def test_dead_pixels_are_set_apart_too():
+    image = 20_000 + counts()
+    image[5, 6] = 0
+    found = range_of_image(image)
+    assert found.low == found.floor > 20_000
+    assert found.minimum == 0
+    assert found.ceiling == np.inf
+
+
+def test_structures_that_are_bright_are_no_outliers():
+    image = counts("f4")
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    for middle in ((20, 30), (50, 60)):
+        image += 20_000 * np.exp(-((y - middle[0]) ** 2 + (x - middle[1]) ** 2) / (2 * 1.2**2))
+    assert not range_of_image(image).sets_apart
+
+
+@pytest.mark.parametrize("image", [np.eye(40) * 900, np.pad([[7.0]], 20), np.full((9, 9), 4.0)])
+def test_an_image_of_nothing_else_has_no_outliers(image):
+    found = range_of_image(image.astype("u2"))
+    assert not found.sets_apart
+    assert (found.low, found.high) == (image.min(), image.max())
+
+
+def test_a_value_that_is_far_out_in_one_plane_and_usual_in_another_is_no_outlier():
+    image = np.stack([counts(), 60 * counts(seed=1)])
+    image[0, 5, 6] = 30_000
+    assert not range_of_image(image).sets_apart
+
+
+@pytest.mark.parametrize("rule", ["data", "dtype", (0, 4095)])
+def test_other_rules_set_nothing_apart(rule):
+    image = counts()
+    image[5, 6] = 65535
+    assert not range_of_image(image, rule).sets_apart
+
+
+def test_nan_is_no_outlier_and_hides_none():
+    image = counts("f4")
+    image[3:6, 3:6] = np.nan
+    image[20, 20] = 1e6
+    found = range_of_image(image)
+    assert found.ceiling < 1000
+    assert found.maximum == 1e6
+
+
+def test_percentiles_of_large_images_are_of_a_regular_sample(monkeypatch):
+    monkeypatch.setattr(images, "SAMPLED", 100)
+    image = np.random.default_rng(0).random((3, 50, 40))
+    found = range_of_image(image, "10%, 90%")
+    assert (found.low, found.high) == pytest.approx((0.1, 0.9), abs=0.1)
+
+
+def test_planes_one_by_one_give_the_range_of_all():
+    image = np.stack([counts(seed=seed) for seed in range(3)])
+    layout = layout_of(image.shape, image.dtype, rgb=False)
+    parts = [plane_extent(plane, layout, "auto") for plane in image]
+    assert range_of(parts, layout.dtype, "auto") == value_range(image, layout)
 
 
 # What is not there

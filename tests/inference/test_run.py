@@ -194,7 +194,7 @@ def test_constant_images_stay_constant(random_model, dtype):
     np.testing.assert_allclose(result, image[0, 0], rtol=1e-12)
 
 
-@pytest.mark.parametrize("rule", ["dtype", (-3, 9), "5%, 80%"])
+@pytest.mark.parametrize("rule", ["dtype", (-3, 9), "0%, 100%"])
 def test_another_rule_than_auto_changes_what_the_network_sees_and_is_undone(random_model, rule):
     image = random_image((5, 7), "f4")
 
@@ -202,6 +202,44 @@ def test_another_rule_than_auto_changes_what_the_network_sees_and_is_undone(rand
 
     expected, _ = by_the_network_alone(image, random_model(), normalize=rule)
     np.testing.assert_allclose(result, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["u2", "i4", "f4"])
+@pytest.mark.parametrize("tile", [WHOLE, 9])
+def test_a_hot_pixel_changes_nothing_but_its_own_neighbourhood(random_model, dtype, tile):
+    image = (100 + 600 * np.kron(random_image((6, 5), "f4"), np.ones((8, 8)))).astype(dtype)
+    spoilt = image.copy()
+    spoilt[20, 24] = 30_000
+
+    clean, _ = run(image, random_model(), tile=tile)
+    result, progress = run(spoilt, random_model(), tile=tile)
+
+    near = np.zeros(result.shape, bool)
+    near[4 * 19 - 2 : 4 * 22 + 2, 4 * 23 - 2 : 4 * 26 + 2] = True
+    # The pixel itself is given to the network as white, and seen as far as the network sees.
+    far = np.ones(result.shape, bool)
+    far[4 * 8 : 4 * 33, 4 * 12 : 4 * 37] = False
+    assert np.abs(result[far].astype(float) - clean[far]).max() <= 1
+    assert result[~near].max() <= 760
+    assert result[near].max() > 0.7 * 30_000
+    (note,) = [step.note for step in progress if step.note]
+    assert note.startswith("Black and white are 1")
+    assert "reaches from 1" in note
+    assert "to 30000: what lies far beyond is interpolated linearly." in note
+
+
+def test_values_beyond_percentiles_are_carried_on_linearly(random_model):
+    image = random_image((40, 30), "f4")
+    black, white = np.percentile(image, [10, 90])
+    within = image.clip(black, white)
+    bounds = np.finfo("f4").min, np.finfo("f4").max
+
+    result, _ = run(image, random_model(), normalize="10%, 90%")
+
+    seen, _ = run(within, random_model(), normalize=ValueRange(black, white, *bounds))
+    beyond = torch.from_numpy(image - within)[None, None]
+    added = torch.nn.functional.interpolate(beyond, scale_factor=4, mode="bilinear")[0, 0].numpy()
+    np.testing.assert_allclose(result, seen + added, atol=1e-5)
 
 
 def test_planes_are_upscaled_independently_with_one_range(random_model):

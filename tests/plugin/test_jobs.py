@@ -9,7 +9,6 @@ import torch
 from dask import delayed
 
 from napari_srgan.inference import devices
-from napari_srgan.inference import run as inference
 from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings
 from napari_srgan.plugin import job
@@ -82,20 +81,34 @@ def test_one_plane_has_the_value_range_of_its_stack(tiny):
     np.testing.assert_array_equal(one[0], run(stack, choices(tiny)).pixels[1])
 
 
-def test_of_a_mapped_file_one_plane_is_read_alone(tiny, tmp_path, monkeypatch):
-    mapped = np.memmap(tmp_path / "pixels", IMAGE.dtype, mode="w+", shape=IMAGE.shape)
-    mapped[:] = IMAGE
-    seen = []
-    look = inference.value_range
-    monkeypatch.setattr(job, "value_range", lambda *_: pytest.fail("the whole file was read"))
-    monkeypatch.setattr(
-        inference,
-        "value_range",
-        lambda image, *rest: seen.append(image.shape) or look(image, *rest),
-    )
+class Counted:
+    """An array that tells which of its planes are read."""
 
-    assert isinstance(run(mapped, choices(tiny), plane=(1,)), Done)
-    assert seen == [(1, 40, 52)]
+    def __init__(self, pixels):
+        self.pixels, self.shape, self.dtype, self.read = pixels, pixels.shape, pixels.dtype, []
+
+    def __getitem__(self, index):
+        self.read.append(index)
+        return self.pixels[index]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "rule", "read"),
+    [
+        ("u1", "auto", [(1,)]),
+        ("u2", (0, 300), [(1,)]),
+        ("u2", "dtype", [(1,)]),
+        ("u2", "auto", [(0,), (1,), (2,), (1,)]),
+        ("u2", "1%, 99%", [(0,), (1,), (2,), (1,)]),
+    ],
+)
+def test_of_an_array_on_disk_no_more_is_read_than_its_range_needs(tiny, dtype, rule, read):
+    stack = Counted(IMAGE.astype(dtype))
+    done = run(stack, choices(tiny, rule), plane=(1,))
+    assert isinstance(done, Done)
+    assert stack.read == read
+    whole = run(IMAGE.astype(dtype), choices(tiny, rule)).pixels
+    assert (done.pixels[0] == whole[1]).all()
 
 
 def test_stopping_ends_the_work_after_the_tile(tiny):

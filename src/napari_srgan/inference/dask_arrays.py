@@ -16,14 +16,15 @@ from napari_srgan.inference.images import (
     Array,
     Layout,
     Normalize,
-    Percentiles,
+    Rule,
     ValueRange,
-    data_range,
     fill_not_finite,
     fill_transparent,
+    fixed_range,
     layout_of,
+    plane_extent,
+    range_of,
     rule_for,
-    value_range,
 )
 from napari_srgan.inference.planes import Normalization, Plane, Target
 from napari_srgan.inference.run import iter_planes, must_fill, set_up
@@ -100,8 +101,7 @@ def upscale_lazily(
     Raises
     ------
     ValueError
-        If ``normalize`` asks for percentiles, which a lazy array cannot give exactly, or the
-        array's shape is not known.
+        If the array's shape is not known.
     """
     if any(math.isnan(size) for size in image.shape):
         raise ValueError(
@@ -131,23 +131,43 @@ def _windows(layout: Layout, halo: int | None) -> Iterator[Tile]:
     yield from tiles(layout.height, layout.width, edge, halo or 0)
 
 
+@dataclass(frozen=True)
+class _SharedRange:
+    """Finds the value range of a lazy array, once in a process for all chunks and computations."""
+
+    image: da.Array
+    layout: Layout
+    rule: Rule
+
+    def __call__(self) -> ValueRange:
+        with _finding:
+            key = self.image.name, self.layout, self.rule
+            if key not in _found:
+                if len(_found) >= _MOST_FOUND:
+                    del _found[next(iter(_found))]
+                _found[key] = self._find()
+            return _found[key]
+
+    def _find(self) -> ValueRange:
+        parts = [
+            delayed(plane_extent)(self.image[index], self.layout, self.rule)
+            for index in self.layout.indices()
+        ]
+        return range_of(delayed(parts).compute(), self.layout.dtype, self.rule)
+
+
+_MOST_FOUND = 64  # value ranges of arrays that are kept
+_found: dict[tuple[str, Layout, Rule], ValueRange] = {}
+_finding = threading.Lock()
+
+
 def _lazy_range(image: da.Array, layout: Layout, normalize: Normalize) -> Any:
     """Return the value range, or a delayed one where it depends on the pixels."""
     rule = rule_for(layout.dtype, normalize)
-    if isinstance(rule, Percentiles):
-        raise ValueError(  # noqa: TRY004  # the kind is right, the value cannot be had
-            "Percentiles of a lazy array cannot be exact. Give two values, or compute the array."
-        )
-    if rule != "data":
-        return value_range(np.empty(0, layout.dtype), layout, normalize)
-    colours = image[..., :3] if layout.channels == 4 else image
-    if layout.dtype.kind == "f":
-        finite = da.isfinite(colours)
-        low = da.where(finite, colours, np.inf).min()
-        high = da.where(finite, colours, -np.inf).max()
-    else:
-        low, high = colours.min(), colours.max()
-    return delayed(data_range, pure=True)(low, high, layout.dtype)
+    if rule == "dtype" or isinstance(rule, tuple):
+        return fixed_range(layout.dtype, rule)
+    # Not part of the graph: each computation would read the whole array for it once more.
+    return delayed(_SharedRange(image, layout, rule), pure=True, traverse=False)()
 
 
 def _whole_if_filled(plane: da.Array, layout: Layout, settings: Settings) -> da.Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -102,12 +102,25 @@ def layout_of(shape: tuple[int, ...], dtype: Any, rgb: bool | None = None) -> La
 
 @dataclass(frozen=True)
 class ValueRange:
-    """The values that the network sees as 0 and as 1, and the bounds that a result is kept in."""
+    """The values that the network sees as 0 and as 1, and the bounds that a result is kept in.
+
+    Attributes
+    ----------
+    low, high : float
+        Black and white.
+    minimum, maximum : float
+        Bounds of the result.
+    floor, ceiling : float
+        The least and the largest value that the network is given. What an image has beyond them is
+        interpolated linearly and added to what the network makes of the rest.
+    """
 
     low: float
     high: float
     minimum: float
     maximum: float
+    floor: float = -math.inf
+    ceiling: float = math.inf
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.high - self.low):
@@ -120,6 +133,11 @@ class ValueRange:
     def width(self) -> float:
         """Distance from 0 to 1; 1 where all values are one."""
         return self.high - self.low if self.high > self.low else 1.0
+
+    @property
+    def sets_apart(self) -> bool:
+        """Whether there are values that the network is not given."""
+        return math.isfinite(self.floor) or math.isfinite(self.ceiling)
 
 
 def dtype_range(dtype: np.dtype[Any]) -> tuple[float, float]:
@@ -140,20 +158,27 @@ def _storable_range(dtype: np.dtype[Any]) -> tuple[float, float]:
     return dtype_range(dtype)
 
 
+_FAR = 3.0  # times the width of the medians' range: who is further from it is an outlier
+_PRECHECKED = 2**16  # pixels of a plane that tell whether there may be outliers in it
+SAMPLED = 2**22  # values, about, that percentiles are taken of
+
+
 def value_range(image: Array, layout: Layout, normalize: Normalize = "auto") -> ValueRange:
     """Return the value range that a rule gives for an image, shared by all its planes.
 
     Parameters
     ----------
     image : ndarray
-        As ``layout`` describes it. Alpha, NaN and infinite values do not count.
+        As ``layout`` describes it; any array that gives planes. Alpha, NaN and infinite values do
+        not count.
     layout : Layout
         Of the image.
     normalize : str or tuple of float
         ``"auto"``: uint8 and bool by their dtype, everything else by its own smallest and largest
-        value. ``"data"``: always by smallest and largest. ``"dtype"``: the integer's limits, 0 to 1
-        for floats. ``(low, high)`` or ``"low, high"``: those values. ``"1%, 99.8%"``: those
-        percentiles. A result by smallest and largest value stays between them; any other rule
+        value, outliers set apart. ``"data"``: always by smallest and largest. ``"dtype"``: the
+        integer's limits, 0 to 1 for floats. ``(low, high)`` or ``"low, high"``: those values.
+        ``"0%, 99.9%"``: those percentiles, of a regular sample where there are more than four
+        million values. A result by smallest and largest value stays between them; any other rule
         bounds it by what the dtype can hold.
 
     Raises
@@ -161,39 +186,149 @@ def value_range(image: Array, layout: Layout, normalize: Normalize = "auto") -> 
     ValueError
         If the rule is none of these, its values are not finite or not ascending, or the image has
         no finite value to take a range from.
+
+    Notes
+    -----
+    Outliers are pixels that lie far beyond a plane's 3 × 3 medians, as hot and dead pixels of a
+    camera do: by more than three times the width of the medians' range. Black and white are then
+    the ends of all other values. An outlier is not given to the network, which would spread it over
+    everything in sight, and stays in the result all the same (:class:`ValueRange`).
     """
     rule = rule_for(layout.dtype, normalize)
-    if rule == "data":
-        return data_range(*_finite_limits(_colours(image, layout)), layout.dtype)
-    limits = _storable_range(layout.dtype)
-    if rule == "dtype":
-        return ValueRange(*dtype_range(layout.dtype), *limits)
-    if isinstance(rule, Percentiles):
-        return ValueRange(*_percentiles(_colours(image, layout), rule), *limits)
-    return ValueRange(float(rule[0]), float(rule[1]), *limits)
+    if rule == "dtype" or isinstance(rule, tuple):
+        return fixed_range(layout.dtype, rule)
+    parts = [plane_extent(image[index], layout, rule) for index in layout.indices()]
+    return range_of(parts, layout.dtype, rule)
 
 
-def rule_for(dtype: np.dtype[Any], normalize: Normalize) -> str | Percentiles | tuple[float, float]:
-    """Return a normalisation rule in its parsed form, ``auto`` as what it stands for."""
+Rule: TypeAlias = "str | Percentiles | tuple[float, float]"
+
+
+def rule_for(dtype: np.dtype[Any], normalize: Normalize) -> Rule:
+    """Return a normalisation rule in its parsed form, ``auto`` of 8 bits as ``dtype``."""
     rule = parse_normalize(normalize)
-    if rule == "auto":
-        return "dtype" if dtype == np.uint8 or dtype.kind == "b" else "data"
+    if rule == "auto" and (dtype == np.uint8 or dtype.kind == "b"):
+        return "dtype"
     return rule
 
 
-def data_range(low: float, high: float, dtype: np.dtype[Any]) -> ValueRange:
-    """Return the value range of an image by its smallest and its largest finite value.
+def fixed_range(dtype: np.dtype[Any], rule: Rule) -> ValueRange:
+    """Return the value range of a rule that does not look at the image."""
+    low, high = rule if isinstance(rule, tuple) else dtype_range(dtype)
+    return ValueRange(float(low), float(high), *_storable_range(dtype))
+
+
+@dataclass(frozen=True)
+class PlaneExtent:
+    """What is known of one plane's values.
+
+    Attributes
+    ----------
+    low, high : float
+        Smallest and largest finite value; infinite the other way round where there is none.
+    usual_low, usual_high : float
+        For ``auto``, those of all values that are no outliers.
+    sample : ndarray
+        Finite values of a regular grid, for percentiles; else empty.
+    """
+
+    low: float
+    high: float
+    usual_low: float
+    usual_high: float
+    sample: Array
+
+
+def plane_extent(plane: Array, layout: Layout, rule: Rule) -> PlaneExtent:
+    """Return what a rule needs to know of a plane of an image of this layout."""
+    values = np.asarray(plane)
+    values = values[..., :3] if layout.channels == 4 else values
+    low, high = _finite_limits(values)
+    sample = np.empty(0)
+    if isinstance(rule, Percentiles):
+        step = max(1, math.isqrt(layout.planes * values.size // SAMPLED))
+        sample = _finite(values[::step, ::step])
+    usual = low, high
+    if rule == "auto" and _may_have_outliers(values, low, high):
+        usual = _usual_limits(values)
+    return PlaneExtent(low, high, *usual, sample)
+
+
+def range_of(parts: Sequence[PlaneExtent], dtype: np.dtype[Any], rule: Rule) -> ValueRange:
+    """Return the range that planes share, by a rule that looks at them.
 
     Raises
     ------
     ValueError
-        If ``low`` is above ``high``, as where there is no finite value.
+        If there is no finite value, or the percentiles fall together.
     """
+    low, high = min(part.low for part in parts), max(part.high for part in parts)
     if low > high:
-        raise ValueError("The image has no finite value to take a range from.")
+        kind = "percentiles" if isinstance(rule, Percentiles) else "a range"
+        raise ValueError(f"The image has no finite value to take {kind} from.")
     smallest, largest = _storable_range(dtype)
-    low, high = max(float(low), smallest), min(float(high), largest)
-    return ValueRange(low, high, low, high)
+    low, high = max(low, smallest), min(high, largest)
+    if isinstance(rule, Percentiles):
+        black, white = _percentiles(np.concatenate([part.sample for part in parts]), rule)
+        return ValueRange(black, white, smallest, largest, black, white)
+    if rule == "data":
+        return ValueRange(low, high, low, high)
+    return _without_outliers(
+        low, high, min(part.usual_low for part in parts), max(part.usual_high for part in parts)
+    )
+
+
+def _without_outliers(low: float, high: float, usual_low: float, usual_high: float) -> ValueRange:
+    """Return the range of an image's usual values, others being set apart."""
+    if not usual_low < usual_high:
+        return ValueRange(low, high, low, high)
+    floor = usual_low if usual_low > low else -math.inf
+    ceiling = usual_high if usual_high < high else math.inf
+    return ValueRange(usual_low, usual_high, low, high, floor, ceiling)
+
+
+def _usual_limits(values: Array) -> tuple[float, float]:
+    """Return the smallest and the largest value of a plane that is no outlier."""
+    low, high = _finite_limits(_medians(values))
+    far = _FAR * (high - low)
+    if not far > 0:
+        return _finite_limits(values)
+    exact = values.astype(np.float64, copy=False)
+    usual = (exact >= low - far) & (exact <= high + far)  # NaN is neither
+    return float(exact[usual].min()), float(exact[usual].max())
+
+
+def _may_have_outliers(values: Array, low: float, high: float) -> bool:
+    """Return whether a plane's ends are far from nearly all of its values: a look at some."""
+    if not low < high:
+        return False
+    step = max(1, math.isqrt(values.shape[0] * values.shape[1] // _PRECHECKED))
+    some = _finite(values[::step, ::step])
+    if not some.size:
+        return True
+    with np.errstate(over="ignore"):  # of values that no range is for
+        usual_low, usual_high = np.percentile(some, [0.5, 99.5])
+        far = _FAR * (usual_high - usual_low)
+        return bool(usual_low - low > far or high - usual_high > far)
+
+
+def _medians(values: Array) -> Array:
+    """Return the 3 × 3 medians of a plane, of each channel by itself."""
+    from scipy.ndimage import median_filter
+
+    finite = np.isfinite(values) if values.dtype.kind == "f" else None
+    if values.dtype == np.float16:
+        values = values.astype(np.float32)
+    size = (3, 3, 1)[: values.ndim]
+    medians: Array = median_filter(values, size, mode="nearest")
+    return medians if finite is None else np.where(finite, medians, np.nan)
+
+
+def _finite(values: Array) -> Array:
+    if values.dtype.kind != "f":
+        return values.ravel()
+    kept: Array = values[np.isfinite(values)]
+    return kept
 
 
 @dataclass(frozen=True)
@@ -204,7 +339,7 @@ class Percentiles:
     high: float
 
 
-def parse_normalize(normalize: Normalize) -> str | Percentiles | tuple[float, float]:
+def parse_normalize(normalize: Normalize) -> Rule:
     """Return a normalisation rule in its parsed form.
 
     ``"auto"``, ``"data"`` and ``"dtype"`` stay; :func:`value_range` has the rest.
@@ -213,7 +348,7 @@ def parse_normalize(normalize: Normalize) -> str | Percentiles | tuple[float, fl
         return normalize
     explain = (
         f"normalize must be 'auto', 'data', 'dtype', a pair such as (0, 4095) or percentiles "
-        f"such as '1%, 99.8%'; got {normalize!r}."
+        f"such as '0%, 99.9%'; got {normalize!r}."
     )
     try:
         parts = normalize.split(",") if isinstance(normalize, str) else list(normalize)
@@ -232,10 +367,6 @@ def parse_normalize(normalize: Normalize) -> str | Percentiles | tuple[float, fl
     return Percentiles(low, high) if as_percent[0] else (low, high)
 
 
-def _colours(image: Array, layout: Layout) -> Array:
-    return image[..., :3] if layout.channels == 4 else image
-
-
 def _finite_limits(values: Array) -> tuple[float, float]:
     if values.dtype.kind != "f":
         low, high = int(values.min()), int(values.max())
@@ -248,10 +379,6 @@ def _finite_limits(values: Array) -> tuple[float, float]:
 
 
 def _percentiles(values: Array, rule: Percentiles) -> tuple[float, float]:
-    if values.dtype.kind == "f":
-        values = values[np.isfinite(values)]
-        if not values.size:
-            raise ValueError("The image has no finite value to take percentiles from.")
     low, high = np.percentile(values.astype(np.float64), [rule.low, rule.high])
     if low == high:
         raise ValueError(

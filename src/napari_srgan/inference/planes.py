@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_srgan.graph.ops import interpolated
 from napari_srgan.inference.images import Array, Layout, ValueRange, dtype_range, fill_transparent
 from napari_srgan.inference.transfers import DeviceTransfer, as_tensor
 
@@ -129,6 +130,7 @@ class Plane:
         self.normalization, self.scale = normalization, scale
         self._colours, self._alpha = colours, alpha
         self._target, self._index = target, index
+        self._beyond = _Beyond.of(colours, normalization.values)
         self.height, self.width = colours.shape[:2]
         rows, columns = keep or (slice(0, self.height), slice(0, self.width))
         self._kept = [(scale * s.start, scale * s.stop) for s in (rows, columns)]
@@ -149,6 +151,8 @@ class Plane:
     ) -> Tensor:
         """Return a window for the network: ``(1, c, rows, columns)``, black being 0 and white 1."""
         pixels = self._colours[slice(*rows), slice(*columns)]
+        if self._beyond is not None:
+            pixels = self._beyond.held_back(pixels)
         return self.normalization.normalize(transfer.send(pixels))
 
     def fetch(self, high: Tensor, transfer: DeviceTransfer) -> Callable[[], Array]:
@@ -187,6 +191,8 @@ class Plane:
             return
         crop = (slice(a - b, c - b) for (a, c), (b, _) in zip(kept, (rows, columns), strict=True))
         pixels = high[tuple(crop)]
+        if self._beyond is not None:
+            pixels = self._beyond.added(pixels, kept[0], kept[1], self.scale)
         if self._alpha is not None:
             alpha = self._alpha_of(self._alpha, kept[0], kept[1])
             pixels = np.concatenate([pixels, alpha[..., np.newaxis]], axis=-1)
@@ -203,6 +209,53 @@ class Plane:
             strict=True,
         )
         return upscaled_alpha(alpha[window], self.scale)[crop]
+
+
+class _Beyond:
+    """What a plane has beyond the values that a network is given, to be added to its result."""
+
+    def __init__(self, colours: Array, values: ValueRange) -> None:
+        self._colours, self._values = colours, values
+
+    @classmethod
+    def of(cls, colours: Array, values: ValueRange) -> _Beyond | None:
+        """Return what lies beyond; None if nothing does."""
+        if not values.sets_apart:
+            return None
+        within = colours.min() >= values.floor and colours.max() <= values.ceiling
+        return None if within else cls(colours, values)
+
+    def held_back(self, pixels: Array) -> Array:
+        """Return pixels, at most as far out as the network is given them."""
+        kept: Array = np.clip(pixels.astype(np.float64), self._values.floor, self._values.ceiling)
+        return kept
+
+    def added(
+        self, high: Array, rows: tuple[int, int], columns: tuple[int, int], scale: int
+    ) -> Array:
+        """Return a part of the result, at these rows and columns, with what was held back.
+
+        It is enlarged by bilinear interpolation, which keeps its mean and overshoots nothing.
+        """
+        window, crop = zip(
+            *(
+                _seen(high_part, size, scale)
+                for high_part, size in zip((rows, columns), self._colours.shape[:2], strict=True)
+            ),
+            strict=True,
+        )
+        pixels = self._colours[window].astype(np.float64)
+        excess = pixels - self.held_back(pixels)
+        if not excess.any():
+            return high
+        planes = torch.from_numpy(excess.reshape(*excess.shape[:2], -1)).movedim(-1, 0)[None]
+        smooth = interpolated(planes, scale, "bilinear")[0].movedim(0, -1).numpy()
+        smooth = smooth.reshape(*smooth.shape[:2], *high.shape[2:])[crop]
+        bounds = self._values.minimum, self._values.maximum
+        total = np.clip(high.astype(np.float64) + smooth, *bounds)
+        total = np.rint(total) if high.dtype.kind in "ui" else total
+        result: Array = total.astype(high.dtype)
+        return result
 
 
 def _seen(high: tuple[int, int], size: int, scale: int) -> tuple[slice, slice]:

@@ -101,6 +101,9 @@ def _iter_upscale(
     fill = must_fill(image, layout, settings.nan)
     if not isinstance(normalize, ValueRange):
         normalize = value_range(image, layout, normalize)
+    if note := _outliers_note(normalize):
+        precision = precision_name(runner.precision)
+        yield Progress(0, layout.pixels, str(runner.device), precision, note)
     target = Target(out)
     planes = (
         Plane.of(
@@ -111,6 +114,16 @@ def _iter_upscale(
     )  # fmt: skip
     yield from iter_planes(planes, model, layout, runner, settings)
     return out
+
+
+def _outliers_note(values: ValueRange) -> str:
+    """Return what the user should know of values that the network is not given."""
+    if not values.sets_apart:
+        return ""
+    return (
+        f"Black and white are {values.low:g} and {values.high:g}. The image reaches from "
+        f"{values.minimum:g} to {values.maximum:g}: what lies far beyond is interpolated linearly."
+    )
 
 
 def iter_planes(

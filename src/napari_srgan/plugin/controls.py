@@ -51,7 +51,7 @@ class Advanced(Container[Widget]):
                     label="Normalize",
                     value="auto",
                     tooltip="Which values are black and white: auto, data, dtype, two values such "
-                    "as 0, 4095, or percentiles such as 1%, 99.8%",
+                    "as 0, 4095, or percentiles such as 0%, 99.9%",
                 ),
                 ComboBox(
                     name="nan",

@@ -20,7 +20,15 @@ from napari_srgan.inference.devices import (
     device_choices,
     precision_name,
 )
-from napari_srgan.inference.images import Array, Layout, Normalize, value_range
+from napari_srgan.inference.images import (
+    Array,
+    Layout,
+    Normalize,
+    ValueRange,
+    plane_extent,
+    range_of,
+    rule_for,
+)
 from napari_srgan.inference.planning import cut, seconds_per_pixel
 from napari_srgan.inference.run import iter_upscale_array, set_up
 from napari_srgan.inference.runner import Runner
@@ -192,21 +200,30 @@ def _iter_steps(
     # A moment to stop at between two things that may take long: loading and reading.
     precision = precision_name(runner.precision)
     yield Progress(0, source.layout.pixels, str(runner.device), precision)
+    values = yield from _iter_shared_range(source, choices.normalize, runner)
     steps = iter_upscale_array(
         source.read(),
         model,
         rgb=source.rgb,
-        normalize=_shared_range(source, choices.normalize),
+        normalize=values,
         settings=choices.settings,
     )
     return (yield from iter_recorded(steps, model, choices.normalize, choices.settings))
 
 
-def _shared_range(source: Source, normalize: Normalize) -> Any:
-    """Return one value range for all planes of an array in memory, so that they stay comparable.
+def _iter_shared_range(
+    source: Source, normalize: Normalize, runner: Runner
+) -> Generator[Progress, None, Normalize | ValueRange]:
+    """Return one value range for all planes of an array, so that they stay comparable.
 
-    Of an array on disk only what is upscaled is read.
+    Of an array on disk all planes are read for it, one at a time, if the range depends on them.
     """
-    if source.plane is None or not source.in_memory:
+    whole = source.whole
+    rule = rule_for(whole.dtype, normalize)
+    if source.plane is None or rule == "dtype" or isinstance(rule, tuple):
         return normalize
-    return value_range(source.pixels, source.whole, normalize)
+    precision, parts = precision_name(runner.precision), []
+    for index in whole.indices():
+        parts.append(plane_extent(source.pixels[index], whole, rule))
+        yield Progress(0, source.layout.pixels, str(runner.device), precision)
+    return range_of(parts, whole.dtype, rule)
