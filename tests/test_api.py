@@ -238,6 +238,27 @@ def test_a_lazy_layer_says_where_it_will_be_computed(random_model):
     assert (found["device"], found["precision"]) == ("cpu", "float32")
 
 
+@pytest.mark.parametrize("wrap", [np.asarray, da.from_array])
+@pytest.mark.parametrize("label", ["c", "Channel"])
+def test_a_layer_whose_labels_name_channels_has_a_range_for_each(random_model, wrap, label):
+    pixels = np.stack([random_image((9, 7), "u2"), random_image((9, 7), "u2") // 50])
+    layer = Image(wrap(pixels), axis_labels=(label, "y", "x"))
+
+    upscaled = np.asarray(ns.upscale(layer, random_model(), **FAST).data)
+
+    alone = [ns.upscale(one, random_model(), **FAST) for one in pixels]
+    assert (upscaled == np.stack(alone)).all()
+    by_axis = ns.upscale(pixels, random_model(), channel_axis=0, rgb=False, **FAST)
+    assert (upscaled == by_axis).all()
+
+
+def test_labels_of_other_axes_name_no_channels(random_model):
+    pixels = np.stack([random_image((9, 7), "u2"), random_image((9, 7), "u2") // 50])
+    layer = Image(pixels, axis_labels=("t", "y", "c"))
+    together = ns.upscale(pixels, random_model(), rgb=False, **FAST)
+    assert (ns.upscale(layer, random_model(), **FAST).data == together).all()
+
+
 # Models
 
 

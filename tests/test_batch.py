@@ -189,3 +189,19 @@ def test_a_stack_with_a_pixel_size_says_so_in_its_ome_metadata(tmp_path, random_
         description = ElementTree.fromstring(tif.ome_metadata).find(".//{*}Image/{*}Description")
     assert json.loads(description.text)["napari-srgan"]["model"] == "random"
     assert read_picture(target).pixel_scale == (2.0, 0.125, 0.125)
+
+
+def test_channels_of_a_file_have_ranges_of_their_own(tmp_path, random_model):
+    pixels = np.random.default_rng(0).integers(0, 60_000, (2, 9, 7)).astype("u2")
+    pixels[1] //= 100
+    source, target = tmp_path / "cells.tif", tmp_path / "out" / "cells.tif"
+    write_picture(source, Picture(pixels, False, (1.0, 0.5, 0.5), ("pixel", *["micrometer"] * 2),
+                                  ("c", "y", "x")))  # fmt: skip
+
+    finish(iter_task(Task(source, target), random_model(), normalize="auto",
+                     settings=Settings("cpu", "float32")))  # fmt: skip
+
+    written = read_picture(target).data
+    for channel in range(2):
+        alone = upscale_array(pixels[channel], random_model(), settings=Settings("cpu", "float32"))
+        assert (written[channel] == alone).all()

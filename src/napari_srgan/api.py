@@ -63,6 +63,7 @@ def upscale(
     precision: str = ...,
     tile: int | str = ...,
     normalize: Normalize = ...,
+    channel_axis: int | None = ...,
     nan: NotFinite = ...,
     out: None = ...,
 ) -> napari.layers.Image: ...
@@ -76,6 +77,7 @@ def upscale(  # type: ignore[overload-cannot-match]  # napari's types are Any he
     precision: str = ...,
     tile: int | str = ...,
     normalize: Normalize = ...,
+    channel_axis: int | None = ...,
     nan: NotFinite = ...,
     out: None = ...,
 ) -> dask.array.Array: ...
@@ -89,6 +91,7 @@ def upscale(  # type: ignore[overload-cannot-match]  # napari's types are Any he
     precision: str = ...,
     tile: int | str = ...,
     normalize: Normalize = ...,
+    channel_axis: int | None = ...,
     nan: NotFinite = ...,
     out: None = ...,
 ) -> Array: ...
@@ -102,6 +105,7 @@ def upscale(
     precision: str = ...,
     tile: int | str = ...,
     normalize: Normalize = ...,
+    channel_axis: int | None = ...,
     nan: NotFinite = ...,
     out: Result,
 ) -> Result: ...
@@ -114,6 +118,7 @@ def upscale(
     precision: str = "auto",
     tile: int | str = "auto",
     normalize: Normalize = "auto",
+    channel_axis: int | None = None,
     nan: NotFinite = "error",
     out: Any = None,
 ) -> Any:
@@ -144,6 +149,10 @@ def upscale(
         everything else by the smallest and the largest value of all planes together; hot and dead
         pixels are set apart, interpolated linearly and added to the result. Else
         ``data``, ``dtype``, ``(low, high)`` or percentiles such as ``"0%, 99.9%"``.
+    channel_axis : int, optional
+        The axis of the array that holds channels, whose values have nothing to do with each other:
+        each has black and white of its own. A layer whose axis labels name one (``c``,
+        ``channel``) knows. Colours of an RGB image share theirs.
     nan : {"error", "fill"}
         Whether NaN and infinite values are refused, or filled from their nearest finite neighbour.
     out : array, optional
@@ -184,6 +193,7 @@ def upscale(
             precision=precision,
             tile=tile,
             normalize=normalize,
+            channel_axis=channel_axis,
             nan=nan,
             out=out,
         )
@@ -200,6 +210,7 @@ def iter_upscale(
     precision: str = ...,
     tile: int | str = ...,
     normalize: Normalize = ...,
+    channel_axis: int | None = ...,
     nan: NotFinite = ...,
     out: None = ...,
 ) -> Generator[Progress, None, napari.layers.Image]: ...
@@ -213,6 +224,7 @@ def iter_upscale(  # type: ignore[overload-cannot-match]  # napari's types are A
     precision: str = ...,
     tile: int | str = ...,
     normalize: Normalize = ...,
+    channel_axis: int | None = ...,
     nan: NotFinite = ...,
     out: None = ...,
 ) -> Generator[Progress, None, dask.array.Array]: ...
@@ -226,6 +238,7 @@ def iter_upscale(  # type: ignore[overload-cannot-match]  # napari's types are A
     precision: str = ...,
     tile: int | str = ...,
     normalize: Normalize = ...,
+    channel_axis: int | None = ...,
     nan: NotFinite = ...,
     out: None = ...,
 ) -> Generator[Progress, None, Array]: ...
@@ -239,6 +252,7 @@ def iter_upscale(
     precision: str = ...,
     tile: int | str = ...,
     normalize: Normalize = ...,
+    channel_axis: int | None = ...,
     nan: NotFinite = ...,
     out: Result,
 ) -> Generator[Progress, None, Result]: ...
@@ -251,6 +265,7 @@ def iter_upscale(
     precision: str = "auto",
     tile: int | str = "auto",
     normalize: Normalize = "auto",
+    channel_axis: int | None = None,
     nan: NotFinite = "error",
     out: Any = None,
 ) -> Generator[Progress, None, Any]:
@@ -266,11 +281,17 @@ def iter_upscale(
     loaded = load_model(model)
     settings = Settings(device=device, precision=precision, tile=tile, nan=nan)
     if _is_layer(image):
-        return _iter_layer(image, loaded, rgb, normalize, settings)
+        return _iter_layer(image, loaded, rgb, normalize, channel_axis, settings)
     if _is_dask(image):
-        return _iter_lazy(image, loaded, rgb, normalize, settings)
+        return _iter_lazy(image, loaded, rgb, normalize, channel_axis, settings)
     return iter_upscale_array(
-        _as_array(image), loaded, rgb=rgb, normalize=normalize, settings=settings, out=out
+        _as_array(image),
+        loaded,
+        rgb=rgb,
+        normalize=normalize,
+        channel_axis=channel_axis,
+        settings=settings,
+        out=out,
     )
 
 
@@ -285,12 +306,19 @@ def release_memory() -> None:
 
 
 def _iter_lazy(
-    image: Any, model: Model, rgb: bool | None, normalize: Normalize, settings: Settings
+    image: Any,
+    model: Model,
+    rgb: bool | None,
+    normalize: Normalize,
+    channel_axis: int | None,
+    settings: Settings,
 ) -> Generator[Progress, None, Any]:
     """Make the lazy result at the call; there are no steps, for nothing is computed yet."""
     from napari_srgan.inference.dask_arrays import upscale_lazily
 
-    result = upscale_lazily(image, model, rgb=rgb, normalize=normalize, settings=settings)
+    result = upscale_lazily(
+        image, model, rgb=rgb, normalize=normalize, channel_axis=channel_axis, settings=settings
+    )
     return _iter_nothing(result)
 
 
@@ -304,18 +332,25 @@ def _iter_layer(
     model: Model,
     rgb: bool | None,
     normalize: Normalize,
+    channel_axis: int | None,
     settings: Settings,
 ) -> Generator[Progress, None, napari.layers.Image]:
-    from napari_srgan.plugin.layers import full_resolution
+    from napari_srgan.plugin.layers import channel_axis_of, full_resolution
 
     if rgb is not None and rgb != layer.rgb:
         raise ValueError(f"The layer {layer.name!r} has rgb={layer.rgb}; rgb={rgb} contradicts it.")
     pixels = full_resolution(layer)
+    axis = channel_axis_of(layer) if channel_axis is None else channel_axis
     if _is_dask(pixels):
-        lazy = _iter_lazy(pixels, model, layer.rgb, normalize, settings)
+        lazy = _iter_lazy(pixels, model, layer.rgb, normalize, axis, settings)
         return _iter_into_layer(layer, _iter_planned(lazy, pixels, model, normalize, settings))
     steps = iter_upscale_array(
-        np.asarray(pixels), model, rgb=layer.rgb, normalize=normalize, settings=settings
+        np.asarray(pixels),
+        model,
+        rgb=layer.rgb,
+        normalize=normalize,
+        channel_axis=axis,
+        settings=settings,
     )
     return _iter_into_layer(layer, iter_recorded(steps, model, normalize, settings))
 

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_srgan.files import IMAGE_SUFFIXES, read_picture, write_picture
+from napari_srgan.files import IMAGE_SUFFIXES, Picture, read_picture, write_picture
 from napari_srgan.files.reading import images_in
 from napari_srgan.inference.images import Normalize
 from napari_srgan.inference.run import iter_upscale_array
@@ -88,9 +88,20 @@ def iter_task(
     """
     picture = read_picture(task.source)
     steps = iter_upscale_array(
-        picture.data, model, rgb=picture.rgb, normalize=normalize, settings=settings
+        picture.data,
+        model,
+        rgb=picture.rgb,
+        normalize=normalize,
+        channel_axis=_channel_axis(picture),
+        settings=settings,
     )
     pixels, made_by = yield from iter_recorded(steps, model, normalize, settings)
     task.target.parent.mkdir(parents=True, exist_ok=True)
     description = json.dumps({"napari-srgan": {**made_by, "source": task.source.name}})
     write_picture(task.target, picture.upscaled(pixels, model.scale, description))
+
+
+def _channel_axis(picture: Picture) -> int | None:
+    """Return the axis that a file calls its channels."""
+    labels = (picture.axis_labels or ())[:-2]
+    return labels.index("c") if "c" in labels else None

@@ -305,3 +305,12 @@ def test_the_range_is_found_once_for_all_that_is_computed(random_model, monkeypa
     for plane in (0, 1, 0):
         lazy[plane].compute()
     assert len(reads) == 3 + 3  # all for the range, then each for itself
+
+
+def test_lazy_channels_have_ranges_of_their_own(random_model):
+    image, model = np.stack([hot(), hot() // 20], axis=1), random_model()
+    lazy = upscale_lazily(
+        da.from_array(image, (1, 1, 60, 50)), model, rgb=False, channel_axis=1, settings=EXACT
+    )
+    eager = upscale_array(image, model, rgb=False, channel_axis=1, settings=EXACT)
+    assert np.abs(lazy.compute().astype(int) - eager.astype(int)).max() <= 1

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from napari_srgan.inference.images import (
     plane_extent,
     range_of,
     value_range,
+    value_ranges,
 )
 
 WHOLE = ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", ">u2", ">i4"]
@@ -317,6 +319,34 @@ def test_planes_one_by_one_give_the_range_of_all():
     layout = layout_of(image.shape, image.dtype, rgb=False)
     parts = [plane_extent(plane, layout, "auto") for plane in image]
     assert range_of(parts, layout.dtype, "auto") == value_range(image, layout)
+
+
+# Channels
+
+
+@pytest.mark.parametrize(("axis", "place"), [(0, 0), (1, 1), (-4, 0), (-3, 1), (None, None)])
+def test_a_channel_axis_is_one_of_the_leading_axes(axis, place):
+    assert layout_of((2, 3, 7, 5), "u2", channel_axis=axis).channel_axis == place
+
+
+@pytest.mark.parametrize("axis", [2, 3, -1, -2, 9, -9])
+def test_another_channel_axis_is_refused(axis):
+    with pytest.raises(ValueError, match=f"channel_axis={axis} is not one of the 2 axes before"):
+        layout_of((2, 3, 7, 5), "u2", channel_axis=axis)
+
+
+def test_each_channel_has_a_range_of_its_own_over_all_of_its_planes():
+    image = np.stack([np.stack([counts(seed=t) // dim for dim in (1, 20, 100)]) for t in range(2)])
+    layout = layout_of(image.shape, image.dtype, channel_axis=1, rgb=False)
+
+    found = value_ranges(image, layout)
+
+    assert len(found) == 3
+    for channel, values in enumerate(found):
+        own = image[:, channel]
+        assert (values.low, values.high) == (own.min(), own.max())
+    assert len(value_ranges(image, layout, (0, 9))) == 1
+    assert len(value_ranges(image.astype("u1"), replace(layout, dtype=np.dtype("u1")))) == 1
 
 
 # What is not there

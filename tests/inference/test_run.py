@@ -228,6 +228,18 @@ def test_a_hot_pixel_changes_nothing_but_its_own_neighbourhood(random_model, dty
     assert "to 30000: what lies far beyond is interpolated linearly." in note
 
 
+@pytest.mark.parametrize("tile", [WHOLE, 9])
+def test_a_dim_channel_is_upscaled_as_if_it_were_alone(random_model, tile):
+    bright = random_image((2, 23, 19), "u2")
+    image = np.stack([bright, bright // 100], axis=1)
+
+    result, _ = run(image, random_model(), tile=tile, channel_axis=1)
+
+    for channel in range(2):
+        alone, _ = run(image[:, channel], random_model(), tile=tile)
+        assert (result[:, channel] == alone).all()
+
+
 def test_values_beyond_percentiles_are_carried_on_linearly(random_model):
     image = random_image((40, 30), "f4")
     black, white = np.percentile(image, [10, 90])

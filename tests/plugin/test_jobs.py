@@ -111,6 +111,15 @@ def test_of_an_array_on_disk_no_more_is_read_than_its_range_needs(tiny, dtype, r
     assert (done.pixels[0] == whole[1]).all()
 
 
+def test_one_plane_of_a_channel_has_the_range_of_its_channel(tiny):
+    stack = np.stack([IMAGE.astype("u2"), IMAGE.astype("u2") * 200])
+    source = Source(stack, False, (0, 1), 0)
+    one = outcome(iter_job(source, choices(tiny), Event()))[1].pixels
+    whole = outcome(iter_job(Source(stack, False, None, 0), choices(tiny), Event()))[1].pixels
+    assert (one[0, 0] == whole[0, 1]).all()
+    assert (one[0, 0] == run(IMAGE.astype("u2"), choices(tiny)).pixels[1]).all()
+
+
 def test_stopping_ends_the_work_after_the_tile(tiny):
     stop = Event()
     job = iter_job(Source(IMAGE, False, None), choices(tiny, tile=16), stop)

@@ -90,6 +90,7 @@ def upscale_lazily(
     *,
     rgb: bool | None = None,
     normalize: Normalize = "auto",
+    channel_axis: int | None = None,
     settings: Settings,
 ) -> da.Array:
     """Return the upscaled array as a dask array, of which nothing has been computed.
@@ -107,15 +108,19 @@ def upscale_lazily(
         raise ValueError(
             f"The array's shape {image.shape} is not known yet: call its compute_chunk_sizes()."
         )
-    layout = layout_of(image.shape, image.dtype, rgb)
+    layout = layout_of(image.shape, image.dtype, rgb, channel_axis)
     # Now rather than when a chunk is computed, for its errors.
     halo = set_up(layout, model, settings).network.radius
-    values = _lazy_range(image, layout, normalize)
+    ranges = _lazy_ranges(image, layout, normalize)
     shared = delayed(model, pure=True, traverse=False)
     windows = [_Window(settings, tile, layout.channels > 0) for tile in _windows(layout, halo)]
     planes = [
         _lazy_plane(
-            _whole_if_filled(image[index], layout, settings), windows, values, shared, model.scale
+            _whole_if_filled(image[index], layout, settings),
+            windows,
+            ranges[layout.channel_of(index) if len(ranges) > 1 else 0],
+            shared,
+            model.scale,
         )
         for index in layout.indices()
     ]
@@ -138,10 +143,11 @@ class _SharedRange:
     image: da.Array
     layout: Layout
     rule: Rule
+    channel: int
 
     def __call__(self) -> ValueRange:
         with _finding:
-            key = self.image.name, self.layout, self.rule
+            key = self.image.name, self.layout, self.rule, self.channel
             if key not in _found:
                 if len(_found) >= _MOST_FOUND:
                     del _found[next(iter(_found))]
@@ -152,22 +158,27 @@ class _SharedRange:
         parts = [
             delayed(plane_extent)(self.image[index], self.layout, self.rule)
             for index in self.layout.indices()
+            if self.layout.channel_of(index) == self.channel
         ]
         return range_of(delayed(parts).compute(), self.layout.dtype, self.rule)
 
 
 _MOST_FOUND = 64  # value ranges of arrays that are kept
-_found: dict[tuple[str, Layout, Rule], ValueRange] = {}
+_found: dict[tuple[str, Layout, Rule, int], ValueRange] = {}
 _finding = threading.Lock()
 
 
-def _lazy_range(image: da.Array, layout: Layout, normalize: Normalize) -> Any:
-    """Return the value range, or a delayed one where it depends on the pixels."""
+def _lazy_ranges(image: da.Array, layout: Layout, normalize: Normalize) -> list[Any]:
+    """Return the value range of each channel, delayed ones where they depend on the pixels."""
     rule = rule_for(layout.dtype, normalize)
     if rule == "dtype" or isinstance(rule, tuple):
-        return fixed_range(layout.dtype, rule)
+        return [fixed_range(layout.dtype, rule)]
+    count = 1 if layout.channel_axis is None else layout.leading[layout.channel_axis]
     # Not part of the graph: each computation would read the whole array for it once more.
-    return delayed(_SharedRange(image, layout, rule), pure=True, traverse=False)()
+    return [
+        delayed(_SharedRange(image, layout, rule, channel), pure=True, traverse=False)()
+        for channel in range(count)
+    ]
 
 
 def _whole_if_filled(plane: da.Array, layout: Layout, settings: Settings) -> da.Array:

@@ -30,6 +30,8 @@ class Layout:
         0 for grey planes without a channel axis, 3 for RGB, 4 for RGBA.
     dtype : numpy.dtype
         Of the array, and of the result.
+    channel_axis : int or None
+        Which of the leading axes holds channels, each of which has a value range of its own.
     """
 
     leading: tuple[int, ...]
@@ -37,6 +39,11 @@ class Layout:
     width: int
     channels: int
     dtype: np.dtype[Any]
+    channel_axis: int | None = None
+
+    def channel_of(self, index: tuple[int, ...]) -> int:
+        """Return the channel of a plane; 0 where there are none."""
+        return 0 if self.channel_axis is None else index[self.channel_axis]
 
     @property
     def planes(self) -> int:
@@ -58,7 +65,9 @@ class Layout:
         yield from np.ndindex(*self.leading)
 
 
-def layout_of(shape: tuple[int, ...], dtype: Any, rgb: bool | None = None) -> Layout:
+def layout_of(
+    shape: tuple[int, ...], dtype: Any, rgb: bool | None = None, channel_axis: int | None = None
+) -> Layout:
     """Return how an array of this shape and dtype is read.
 
     Parameters
@@ -69,13 +78,16 @@ def layout_of(shape: tuple[int, ...], dtype: Any, rgb: bool | None = None) -> La
         A boolean, integer or floating type.
     rgb : bool, optional
         Whether the last axis holds colours. Left out, an axis of 3 or 4 after two others does.
+    channel_axis : int, optional
+        Of the array, one of those before the plane; negative ones count from the end.
 
     Raises
     ------
     TypeError
         If the dtype is none of those.
     ValueError
-        If there are fewer than two axes, an axis is empty, or the colour axis is not 3 or 4 long.
+        If there are fewer than two axes, an axis is empty, the colour axis is not 3 or 4 long, or
+        there is no such channel axis.
     """
     dtype = np.dtype(dtype)
     if dtype.kind not in "buif" or dtype.itemsize > 8:
@@ -97,7 +109,21 @@ def layout_of(shape: tuple[int, ...], dtype: Any, rgb: bool | None = None) -> La
         raise ValueError(f"The image is empty: its shape is {shape}.")
     channels = shape[-1] if rgb else 0
     *leading, height, width = shape[:-1] if rgb else shape
-    return Layout(tuple(leading), height, width, channels, dtype)
+    return Layout(
+        tuple(leading), height, width, channels, dtype, _channel_axis(channel_axis, shape, leading)
+    )
+
+
+def _channel_axis(axis: int | None, shape: tuple[int, ...], leading: Sequence[int]) -> int | None:
+    if axis is None:
+        return None
+    place = axis + len(shape) if axis < 0 else axis
+    if not 0 <= place < len(leading):
+        raise ValueError(
+            f"channel_axis={axis} is not one of the {len(leading)} axes before the plane; "
+            f"got shape {shape}."
+        )
+    return place
 
 
 @dataclass(frozen=True)
@@ -199,6 +225,22 @@ def value_range(image: Array, layout: Layout, normalize: Normalize = "auto") -> 
         return fixed_range(layout.dtype, rule)
     parts = [plane_extent(image[index], layout, rule) for index in layout.indices()]
     return range_of(parts, layout.dtype, rule)
+
+
+def value_ranges(
+    image: Array, layout: Layout, normalize: Normalize = "auto"
+) -> tuple[ValueRange, ...]:
+    """Return the value range of each channel, or the one of all planes where there are none.
+
+    Parameters and errors are those of :func:`value_range`.
+    """
+    rule = rule_for(layout.dtype, normalize)
+    if layout.channel_axis is None or rule == "dtype" or isinstance(rule, tuple):
+        return (value_range(image, layout, normalize),)
+    found: list[list[PlaneExtent]] = [[] for _ in range(layout.leading[layout.channel_axis])]
+    for index in layout.indices():
+        found[layout.channel_of(index)].append(plane_extent(image[index], layout, rule))
+    return tuple(range_of(parts, layout.dtype, rule) for parts in found)
 
 
 Rule: TypeAlias = "str | Percentiles | tuple[float, float]"

@@ -23,7 +23,7 @@ from napari_srgan.inference.images import (
     fill_not_finite,
     layout_of,
     parse_normalize,
-    value_range,
+    value_ranges,
 )
 from napari_srgan.inference.multi_device import iter_spread
 from napari_srgan.inference.planes import Plane, Target
@@ -56,12 +56,21 @@ def upscale_array(
     *,
     rgb: bool | None = None,
     normalize: Normalize | ValueRange = "auto",
+    channel_axis: int | None = None,
     settings: Settings,
     out: Any = None,
 ) -> Any:
     """Upscale an array; see :func:`iter_upscale_array`."""
     return finish(
-        iter_upscale_array(image, model, rgb=rgb, normalize=normalize, settings=settings, out=out)
+        iter_upscale_array(
+            image,
+            model,
+            rgb=rgb,
+            normalize=normalize,
+            channel_axis=channel_axis,
+            settings=settings,
+            out=out,
+        )
     )
 
 
@@ -71,6 +80,7 @@ def iter_upscale_array(
     *,
     rgb: bool | None = None,
     normalize: Normalize | ValueRange = "auto",
+    channel_axis: int | None = None,
     settings: Settings,
     out: Any = None,
 ) -> Generator[Progress, None, Any]:
@@ -80,7 +90,7 @@ def iter_upscale_array(
     range that was worked out before. Errors that do not depend on the pixels are raised at the
     call, before the first step. Closing the generator stops the work and frees its memory.
     """
-    layout = layout_of(image.shape, image.dtype, rgb)
+    layout = layout_of(image.shape, image.dtype, rgb, channel_axis)
     if not isinstance(normalize, ValueRange):
         parse_normalize(normalize)
     runner = set_up(layout, model, settings)
@@ -99,16 +109,21 @@ def _iter_upscale(
     out: Any,
 ) -> Generator[Progress, None, Any]:
     fill = must_fill(image, layout, settings.nan)
-    if not isinstance(normalize, ValueRange):
-        normalize = value_range(image, layout, normalize)
-    if note := _outliers_note(normalize):
-        precision = precision_name(runner.precision)
-        yield Progress(0, layout.pixels, str(runner.device), precision, note)
+    ranges = (
+        (normalize,)
+        if isinstance(normalize, ValueRange)
+        else value_ranges(image, layout, normalize)
+    )
+    precision = precision_name(runner.precision)
+    for channel, values in enumerate(ranges):
+        if note := _outliers_note(values, channel if len(ranges) > 1 else None):
+            yield Progress(0, layout.pixels, str(runner.device), precision, note)
     target = Target(out)
     planes = (
         Plane.of(
             fill_not_finite(image[index]) if fill else image[index],
-            layout, normalize, model.scale, target, index,
+            layout, ranges[layout.channel_of(index) if len(ranges) > 1 else 0],
+            model.scale, target, index,
         )
         for index in layout.indices()
     )  # fmt: skip
@@ -116,12 +131,13 @@ def _iter_upscale(
     return out
 
 
-def _outliers_note(values: ValueRange) -> str:
+def _outliers_note(values: ValueRange, channel: int | None) -> str:
     """Return what the user should know of values that the network is not given."""
     if not values.sets_apart:
         return ""
+    of = "" if channel is None else f" of channel {channel}"
     return (
-        f"Black and white are {values.low:g} and {values.high:g}. The image reaches from "
+        f"Black and white{of} are {values.low:g} and {values.high:g}. The image reaches from "
         f"{values.minimum:g} to {values.maximum:g}: what lies far beyond is interpolated linearly."
     )
 

@@ -206,6 +206,7 @@ def _iter_steps(
         model,
         rgb=source.rgb,
         normalize=values,
+        channel_axis=source.channel_axis,
         settings=choices.settings,
     )
     return (yield from iter_recorded(steps, model, choices.normalize, choices.settings))
@@ -214,7 +215,7 @@ def _iter_steps(
 def _iter_shared_range(
     source: Source, normalize: Normalize, runner: Runner
 ) -> Generator[Progress, None, Normalize | ValueRange]:
-    """Return one value range for all planes of an array, so that they stay comparable.
+    """Return one value range for all planes of a channel, so that they stay comparable.
 
     Of an array on disk all planes are read for it, one at a time, if the range depends on them.
     """
@@ -223,7 +224,8 @@ def _iter_shared_range(
     if source.plane is None or rule == "dtype" or isinstance(rule, tuple):
         return normalize
     precision, parts = precision_name(runner.precision), []
-    for index in whole.indices():
+    own = whole.channel_of(source.plane)
+    for index in (index for index in whole.indices() if whole.channel_of(index) == own):
         parts.append(plane_extent(source.pixels[index], whole, rule))
         yield Progress(0, source.layout.pixels, str(runner.device), precision)
     return range_of(parts, whole.dtype, rule)

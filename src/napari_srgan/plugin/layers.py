@@ -38,6 +38,16 @@ def full_resolution(layer: napari.layers.Image) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
 
+CHANNEL_LABELS = ("c", "ch", "channel", "channels")  # what readers call an axis of channels
+
+
+def channel_axis_of(layer: napari.layers.Image) -> int | None:
+    """Return the axis of a layer's pixels that its labels say holds channels; None without."""
+    leading = layer.axis_labels[: layer.ndim - 2]
+    found = [axis for axis, label in enumerate(leading) if str(label).lower() in CHANNEL_LABELS]
+    return found[0] if found else None
+
+
 def upscaled_geometry(
     layer: napari.layers.Image, scale: int, start: tuple[int, ...] | None = None
 ) -> dict[str, Any]:

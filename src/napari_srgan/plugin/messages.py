@@ -102,6 +102,7 @@ class Source:
     pixels: Any
     rgb: bool
     plane: tuple[int, ...] | None
+    channel_axis: int | None = None
 
     @property
     def layout(self) -> Layout:
@@ -121,7 +122,7 @@ class Source:
     @property
     def whole(self) -> Layout:
         """The array, of which this may be one plane."""
-        return layout_of(self.pixels.shape, self.pixels.dtype, self.rgb)
+        return layout_of(self.pixels.shape, self.pixels.dtype, self.rgb, self.channel_axis)
 
     @property
     def in_memory(self) -> bool:

@@ -15,7 +15,7 @@ from napari.utils.notifications import show_error, show_info, show_warning
 from napari_srgan.inference.images import parse_normalize
 from napari_srgan.inference.settings import Progress, Settings
 from napari_srgan.plugin import controls, messages, worker
-from napari_srgan.plugin.layers import full_resolution, plane_index, upscaled_layer
+from napari_srgan.plugin.layers import channel_axis_of, full_resolution, plane_index, upscaled_layer
 from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Source, Stopped
 from napari_srgan.plugin.preferences import preferred_cache, preferred_choices
 from napari_srgan.plugin.worker import Estimates, in_background
@@ -161,7 +161,7 @@ class Upscale(Container[Widget]):
         plane = None
         if layer.ndim > 2 and self.planes.value == controls.CURRENT_PLANE:
             plane = plane_index(layer, self._viewer.dims.point)
-        return Source(full_resolution(layer), bool(layer.rgb), plane)
+        return Source(full_resolution(layer), bool(layer.rgb), plane, channel_axis_of(layer))
 
     def _choose(self) -> None:
         self._estimates.forget_failures()
