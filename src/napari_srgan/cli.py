@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -65,7 +66,7 @@ def upscale(
         loaded = load_model(model or DEFAULT_MODEL)
     failed = sum(not _upscale_one(task, loaded, normalize, settings) for task in tasks)
     if failed:
-        typer.echo(f"{failed} of {len(tasks)} images failed.", err=True)
+        _say(f"{failed} of {len(tasks)} images failed.", err=True)
         raise typer.Exit(1)
 
 
@@ -82,12 +83,12 @@ def _upscale_one(task: Task, model: Model, normalize: str, settings: Settings) -
                 bar.update(progress.done - bar.n)
     except (OSError, ValueError, TypeError, MemoryError, FloatingPointError) as error:
         named = str(task.source) in str(error)
-        typer.echo(str(error) if named else f"{task.source}: {error}", err=True)
+        _say(str(error) if named else f"{task.source}: {error}", err=True)
         return False
     except KeyboardInterrupt:
-        typer.echo(f"Stopped. {task.target} was not written; those before it are done.", err=True)
+        _say(f"Stopped. {task.target} was not written; those before it are done.", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    typer.echo(str(task.target))
+    _say(str(task.target))
     return True
 
 
@@ -116,8 +117,8 @@ def models(
                     where = "in the package" if weights.file == path.name else "downloaded"
                 case _:
                     where = f"to be downloaded: napari-srgan fetch {weights.name}"
-            typer.echo(f"{weights.name} (×{weights.scale}, {where})\n    {weights.purpose}")
-        typer.echo(f"Downloads are kept in {cache}.")
+            _say(f"{weights.name} (×{weights.scale}, {where})\n    {weights.purpose}")
+        _say(f"Downloads are kept in {cache}.")
 
 
 def _check_up() -> None:
@@ -125,7 +126,7 @@ def _check_up() -> None:
     with _told():
         wrong = 0
         for finding in iter_checkup():
-            typer.echo(finding.text)
+            _say(finding.text)
             wrong += finding.wrong
     if wrong:
         raise typer.Exit(1)
@@ -140,7 +141,7 @@ def fetch(
         from napari_srgan.store.cache import locate
 
         for name in names:
-            typer.echo(f"{name}: {locate(name, progress=True)}")
+            _say(f"{name}: {locate(name, progress=True)}")
 
 
 @app.command()
@@ -155,13 +156,22 @@ def demo() -> None:
         napari.run()
 
 
+def _say(text: object, *, err: bool = False) -> None:
+    """Print a line; what the terminal's encoding lacks is escaped, and nobody listening is fine."""
+    stream = sys.stderr if err else sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    line = str(text).encode(encoding, "backslashreplace").decode(encoding)
+    with suppress(BrokenPipeError, ValueError):  # closed: what is done is done all the same
+        typer.echo(line, err=err)
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     """End the program with an error's message where it is the user's to mend."""
     try:
         yield
     except (OSError, ValueError) as error:
-        typer.echo(f"Error: {error}", err=True)
+        _say(f"Error: {error}", err=True)
         raise typer.Exit(2) from error
 
 

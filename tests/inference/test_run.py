@@ -1,5 +1,6 @@
 import logging
 import re
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -351,6 +352,22 @@ def test_opaque_stays_opaque_and_transparent_stays_transparent(dtype, scale):
     assert (upscaled_alpha(np.zeros((9, 7), dtype), scale) == 0).all()
 
 
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [("i4", 1), ("i8", 60_000), ("u8", 2**63 + 7), ("i8", -(2**62)), ("f4", 255.0), ("f8", 1e6)],
+)
+def test_constant_alpha_stays_in_every_dtype_and_range(dtype, value):
+    alpha = np.full((9, 7), value, dtype)
+    for scale in (2, 3, 4):
+        assert (upscaled_alpha(alpha, scale) == alpha[0, 0]).all()
+
+
+def test_alpha_of_floats_beyond_1_keeps_to_its_own_range(random_model):
+    image = np.dstack([random_image((9, 7, 3), "f4"), 255 * random_image((9, 7), "f4").round()])
+    alpha = run(image.astype("f4"), random_model())[0][..., 3]
+    assert (alpha.min(), alpha.max()) == (0, 255)
+
+
 @given(h=SIDES, w=SIDES, tile=st.integers(3, 30), dtype=st.sampled_from(["u1", "u2", "f4"]))
 @settings(max_examples=20)
 def test_tiled_alpha_equals_whole_alpha(random_model, h, w, tile, dtype):
@@ -674,3 +691,45 @@ def test_a_device_that_computes_what_it_should_is_passed_over_in_silence(random_
     _, progress = run(random_image((5, 7)), replace(model, self_test=make_self_test(model.network)))
 
     assert [step.note for step in progress] == [""]
+
+
+# What the caller's own program has set
+
+
+@pytest.mark.parametrize(
+    "within",
+    [
+        lambda: torch.autocast("cpu", torch.bfloat16),
+        lambda: torch.device("meta"),
+        torch.no_grad,
+        torch.enable_grad,
+        lambda: default_dtype(torch.float64),
+    ],
+    ids=["autocast", "default device", "no_grad", "grad", "default dtype"],
+)
+@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 4), (70, 7)])
+@pytest.mark.parametrize("dtype", ["u1", "f4"])
+def test_the_callers_settings_of_torch_change_nothing(random_model, within, shape, dtype):
+    image, model = random_image(shape, dtype), random_model()
+    expected, _ = run(image, model, tile=9)
+    runners.clear()
+    with within():
+        before = (
+            torch.get_default_dtype(),
+            torch.is_grad_enabled(),
+            torch.is_autocast_enabled("cpu"),
+        )
+        found, _ = run(image, model, tile=9)
+        after = torch.get_default_dtype(), torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")
+    assert (found == expected).all()
+    assert before == after
+
+
+@contextmanager
+def default_dtype(dtype):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)

@@ -27,7 +27,8 @@ def written_whole(target: Path) -> Iterator[Path]:
     OSError
         If the file cannot be written.
     """
-    part = target.with_name(f".{target.stem}-{secrets.token_hex(4)}{target.suffix}")
+    # Not the target's own name and more: that may be as long as names can be.
+    part = target.with_name(f".{secrets.token_hex(8)}{target.suffix}")
     try:
         yield part
         with part.open("rb+") as file:

@@ -94,7 +94,16 @@ def _header(image: ImageFile, kind: str, file: IO[bytes]) -> Header:
         width, height = height, width
     channels = _CHANNELS[mode]
     shape = (height, width) if channels == 1 else (height, width, channels)
-    return Header(shape, np.dtype(dtype), rgb=channels > 1)
+    return Header(shape, np.dtype(dtype), rgb=channels > 1, profile=_profile(image, channels))
+
+
+def _profile(image: ImageFile, channels: int) -> bytes | None:
+    """Return the ICC profile, if it is one of the colours that the image is given in."""
+    profile = image.info.get("icc_profile")
+    of_grey = image.mode in ("1", "L", "LA", "I", "I;16", "I;16B")
+    if not isinstance(profile, bytes) or image.mode == "CMYK" or (of_grey and channels > 1):
+        return None
+    return profile
 
 
 def _orientation(image: ImageFile) -> int:

@@ -40,7 +40,7 @@ class Header:
         The decoded array's type, in native byte order.
     rgb : bool
         Whether the last axis is colour.
-    pixel_scale, units, axis_labels
+    pixel_scale, units, axis_labels, profile
         As in `Picture`.
     """
 
@@ -50,6 +50,7 @@ class Header:
     pixel_scale: tuple[float, ...] | None = None
     units: tuple[str, ...] | None = None
     axis_labels: tuple[str, ...] | None = None
+    profile: bytes | None = None
 
     @property
     def nbytes(self) -> int:
@@ -78,6 +79,8 @@ class Picture:
         without one), by the names that pint uses; given exactly if `pixel_scale` is.
     axis_labels : tuple of str, optional
         The name of each axis but the colour's; None where the file does not say.
+    profile : bytes, optional
+        The ICC profile that says what the colours are; it is kept as it is.
     description : str, optional
         What a written file says of itself; not read from files.
 
@@ -92,6 +95,7 @@ class Picture:
     pixel_scale: tuple[float, ...] | None = None
     units: tuple[str, ...] | None = None
     axis_labels: tuple[str, ...] | None = None
+    profile: bytes | None = None
     description: str | None = None
 
     def __post_init__(self) -> None:

@@ -103,14 +103,19 @@ def _resolution(page: TiffPage) -> dict[str, float]:
 
 
 def _imagej_steps(metadata: Mapping[str, Any], page: TiffPage) -> Steps:
-    unit = _unit(str(metadata.get("unit", "")))
     steps: Steps = {}
-    if unit != "pixel":
-        steps = {axis: (1 / dots, unit) for axis, dots in _resolution(page).items()}
-        if _is_step(metadata.get("spacing")):
-            steps["Z"] = (float(metadata["spacing"]), unit)
+    # ImageJ keeps the units of y, z and t apart where they differ from that of x.
+    unit = str(metadata.get("unit", ""))
+    units = {axis: _unit(str(metadata.get(f"{axis.lower()}unit", unit))) for axis in "XYZ"}
+    for axis, dots in _resolution(page).items():
+        if units[axis] != "pixel":
+            steps[axis] = (1 / dots, units[axis])
+    if units["Z"] != "pixel" and _is_step(metadata.get("spacing")):
+        steps["Z"] = (float(metadata["spacing"]), units["Z"])
     if _is_step(metadata.get("finterval")):
-        steps["T"] = (float(metadata["finterval"]), "second")
+        steps["T"] = (float(metadata["finterval"]), _unit(str(metadata.get("tunit", "s"))))
+    elif _is_step(metadata.get("fps")):
+        steps["T"] = (1 / float(metadata["fps"]), "second")
     return steps
 
 
@@ -148,7 +153,8 @@ def _is_step(value: object) -> bool:
 
 
 def _unit(text: str) -> str:
-    name = _UNITS.get(text.strip()) or _UNITS.get(text.strip().lower())
+    # Symbols tell millimetres from megametres by their case; spelled out, names do not.
+    name = _UNITS.get(text.strip()) or (_UNITS.get(text.strip().lower()) if len(text) > 2 else None)
     if name is None:
         _logger.warning("Unknown unit of length %r; the pixel size is kept without it.", text)
         return "pixel"

@@ -156,7 +156,9 @@ def _stacked(paths: Sequence[Path], header: Header) -> Any:
 
 
 def _picture(data: npt.NDArray[Any], header: Header) -> Picture:
-    return Picture(data, header.rgb, header.pixel_scale, header.units, header.axis_labels)
+    return Picture(
+        data, header.rgb, header.pixel_scale, header.units, header.axis_labels, header.profile
+    )
 
 
 def _header(path: Path) -> Header:

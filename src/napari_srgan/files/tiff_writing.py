@@ -27,7 +27,7 @@ def write_tiff(file: IO[bytes], picture: Picture) -> None:
     and Bio-Formats read, if the axes are called t, z, c, y, x; for the types that OME lacks
     (64-bit integers, float16) as tifffile's description of the array, by the same names. The
     height and width of a pixel are in any case kept as a resolution too. The picture's description
-    is OME's Description of the image, or an entry of tifffile's.
+    is OME's Description of the image, or an entry of tifffile's; an ICC profile is kept.
 
     Parameters
     ----------
@@ -63,6 +63,7 @@ def write_tiff(file: IO[bytes], picture: Picture) -> None:
         extrasamples=["unassalpha"] if picture.rgb and data.shape[-1] == 4 else None,
         resolution=dots,
         resolutionunit="centimeter" if dots else None,
+        iccprofile=picture.profile,
     )
 
 

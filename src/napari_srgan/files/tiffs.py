@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 HIGHEST_RATIO = 2**15
 
 _ORIENTATION_TAG = 274
+_PROFILE_TAG = 34675  # ICC's
 _logger = logging.getLogger(__name__)
 
 
@@ -54,7 +55,7 @@ def tiff_pixels(path: Path) -> npt.NDArray[Any]:
         If anything of it is missing or damaged.
     """
     with _first_series(path) as (tif, series):
-        if len(tif.series) > 1:
+        if sum(not one.keyframe.is_reduced for one in tif.series) > 1:
             _logger.warning(
                 "%s holds %d series of images; only the first is read.", path, len(tif.series)
             )
@@ -63,8 +64,14 @@ def tiff_pixels(path: Path) -> npt.NDArray[Any]:
         data = series.asarray().reshape(shape)
         data = data.astype(data.dtype.newbyteorder("="), copy=False)
         rgb = _is_rgb(page, axes)
+        if _is_grey_with_alpha(page, axes):
+            rgb = True
         data = data.transpose([axes.index(axis) for axis in _display_order(axes, rgb=rgb)])
         data, rgb = _intensities(tif, page, data, rgb=rgb)
+        if rgb and data.shape[-1] == 2:
+            data = data[..., [0, 0, 0, 1]]
+        if rgb and data.shape[-1] == 4 and page.extrasamples:
+            data = _straight(data, page)
         return upright(data, _orientation(tif, page), rgb=rgb)
 
 
@@ -77,16 +84,22 @@ def _first_series(path: Path) -> Iterator[tuple[TiffFile, TiffPageSeries]]:
         with TiffFile(path) as tif:
             if not tif.series:
                 raise ValueError("it holds no images")
-            series = tif.series[0]
+            series = _image_of(tif)
             check_kind(series.keyframe, series.dtype)
             check_complete(tif, series)
             yield tif, series
 
 
+def _image_of(tif: TiffFile) -> TiffPageSeries:
+    """Return the first series that is no thumbnail: pages say so themselves (NewSubfileType)."""
+    full = [series for series in tif.series if not series.keyframe.is_reduced]
+    return (full or tif.series)[0]
+
+
 def _header(tif: TiffFile, series: TiffPageSeries) -> Header:
     page = series.keyframe
     axes, stored = _axes(tif, series)
-    rgb = _is_rgb(page, axes)
+    rgb = _is_rgb(page, axes) or _is_grey_with_alpha(page, axes)
     order = _display_order(axes, rgb=rgb)
     lengths = dict(zip(axes, stored, strict=True))
     steps = tiff_steps(tif, page)
@@ -98,6 +111,9 @@ def _header(tif: TiffFile, series: TiffPageSeries) -> Header:
     named = order[:-1] if rgb else order
     if _has_palette(tif, page):
         shape, dtype, rgb = (*shape, 3), np.dtype(np.uint8), True
+    if _is_grey_with_alpha(page, axes):
+        named = order[:-1]
+        shape, rgb = (*(lengths[axis] for axis in named), 4), True
     return Header(
         shape,
         dtype,
@@ -105,7 +121,14 @@ def _header(tif: TiffFile, series: TiffPageSeries) -> Header:
         pixel_scale=tuple(steps.get(a, (1.0, "pixel"))[0] for a in named) if steps else None,
         units=tuple(steps.get(a, (1.0, "pixel"))[1] for a in named) if steps else None,
         axis_labels=tuple(named.lower()) if _are_names(named) else None,
+        profile=_profile(page),
     )
+
+
+def _profile(page: TiffPage) -> bytes | None:
+    """Return the ICC profile of a page, unless it is one of grey for what is given as colours."""
+    profile = page.tags.valueof(_PROFILE_TAG, None)
+    return bytes(profile) if profile and page.samplesperpixel != 2 else None
 
 
 def _axes(tif: TiffFile, series: TiffPageSeries) -> tuple[str, tuple[int, ...]]:
@@ -151,6 +174,30 @@ def _is_rgb(page: TiffPage, axes: str) -> bool:
     return page.samplesperpixel == 3 or (page.samplesperpixel == 4 and extra != (0,))
 
 
+_ASSOCIATED, _UNASSOCIATED = 1, 2  # TIFF 6.0, section 18: alpha that colours are multiplied by
+
+
+def _is_grey_with_alpha(page: TiffPage, axes: str) -> bool:
+    """Tell grey and its alpha from two channels: the second sample is called alpha."""
+    from tifffile import PHOTOMETRIC
+
+    extra = tuple(int(sample) for sample in page.extrasamples)
+    grey = page.photometric in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
+    return "S" in axes and grey and page.samplesperpixel == 2 and extra[0] in (1, 2)
+
+
+def _straight(data: npt.NDArray[Any], page: TiffPage) -> npt.NDArray[Any]:
+    """Return colours ``(…, 4)`` divided by the alpha that they were multiplied by, if they were."""
+    if int(page.extrasamples[0]) != _ASSOCIATED:
+        return data
+    white = 1.0 if data.dtype.kind == "f" else float(np.iinfo(data.dtype).max)
+    alpha = data[..., 3:].astype(np.float64)
+    colours = data[..., :3] * np.divide(white, alpha, out=np.zeros_like(alpha), where=alpha > 0)
+    if data.dtype.kind != "f":
+        colours = np.rint(colours).clip(0, white)
+    return np.concatenate([colours.astype(data.dtype), data[..., 3:]], axis=-1)
+
+
 def _has_palette(tif: TiffFile, page: TiffPage) -> bool:
     """Tell indexed colours from intensities that a microscope's program gave a colormap."""
     from tifffile import PHOTOMETRIC
@@ -174,9 +221,16 @@ def _intensities(
             raise ValueError("its palette is missing")
         colours = np.round(page.colormap / 257).astype(np.uint8)
         return colours.T[data], True
+    bits = page.bitspersample
     if page.photometric == PHOTOMETRIC.MINISWHITE and not tif.is_imagej:
-        if data.dtype.kind == "b":
-            return ~data, rgb
-        if data.dtype.kind == "u":
-            return data.dtype.type(2**page.bitspersample - 1) - data, rgb
+        if data.dtype.kind in "bi":  # of signed integers, too, the largest becomes the smallest
+            data = ~data
+        elif data.dtype.kind == "u":
+            turned = data.dtype.type(2**bits - 1) - data
+            # A second sample is alpha, which has no colour to turn round.
+            data = np.concatenate([turned[..., :1], data[..., 1:]], -1) if rgb else turned
+        else:
+            raise ValueError("its floating-point values are said to be white at 0; invert them")
+    if data.dtype == np.uint8 and 1 < bits < 8:  # shades, of which the last one is white
+        data = data * np.uint8(255 // (2**bits - 1))
     return data, rgb

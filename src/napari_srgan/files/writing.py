@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +21,8 @@ _DESCRIPTION = "Description"  # a keyword that the PNG specification registers
 _EXIF_DESCRIPTION = 0x010E  # ImageDescription
 _PNG_HEAD = 8 + 25  # bytes of the signature and of the header, after which texts may stand
 
+_logger = logging.getLogger(__name__)
+
 _CHANNELS = {1: "grey", 3: "RGB", 4: "RGBA"}
 
 
@@ -29,7 +32,8 @@ def write_picture(path: str | Path, picture: Picture) -> None:
     The pixels are kept to the bit, except in JPEG (quality 95, colours at full resolution).
     In TIFF the size of a pixel is kept as OME metadata and as a resolution; see `write_tiff`.
     The description is kept as the text "Description" in PNG, as ImageDescription in the EXIF of
-    JPEG and WebP, in the metadata of TIFF; BMP has no place for it.
+    JPEG and WebP, in the metadata of TIFF. An ICC profile is kept as it is. BMP has no place for
+    either, which is said where a profile is lost.
 
     Parameters
     ----------
@@ -116,15 +120,18 @@ def _write_png(file: IO[bytes], picture: Picture) -> None:
 
     encoded = bytes(imagecodecs.png_encode(np.ascontiguousarray(picture.data)))
     file.write(encoded[:_PNG_HEAD])
+    if picture.profile is not None:
+        file.write(_png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.profile)))
     if picture.description is not None:
-        file.write(_png_text(picture.description))
+        # Keyword, not compressed, no language, no translation, UTF-8 text.
+        text = _DESCRIPTION.encode() + b"\0\0\0\0\0" + picture.description.encode()
+        file.write(_png_chunk(b"iTXt", text))
     file.write(encoded[_PNG_HEAD:])
 
 
-def _png_text(text: str) -> bytes:
-    """Return an iTXt chunk: keyword, not compressed, no language, no translation, UTF-8 text."""
-    chunk = b"iTXt" + _DESCRIPTION.encode() + b"\0\0\0\0\0" + text.encode()
-    return struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+def _png_chunk(name: bytes, data: bytes) -> bytes:
+    check = zlib.crc32(name + data)
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", check)
 
 
 def _write_jpeg(file: IO[bytes], picture: Picture) -> None:
@@ -149,13 +156,16 @@ def _exif(picture: Picture) -> dict[str, Any]:
 
 
 def _write_bmp(file: IO[bytes], picture: Picture) -> None:
-    _save(file, picture, "BMP")
+    if picture.profile is not None:
+        _logger.warning("BMP cannot hold the picture's colour profile; PNG and TIFF can.")
+    _save(file, replace(picture, profile=None), "BMP")
 
 
 def _save(file: IO[bytes], picture: Picture, pillow_name: str, **options: Any) -> None:
     from PIL import Image
 
-    Image.fromarray(np.ascontiguousarray(picture.data)).save(file, pillow_name, **options)
+    image = Image.fromarray(np.ascontiguousarray(picture.data))
+    image.save(file, pillow_name, icc_profile=picture.profile, **options)
 
 
 def _kinds(dtypes: str, *channels: int) -> frozenset[tuple[str, int]]:

@@ -86,7 +86,7 @@ def _fold_batch_norm(conv: Convolution, norm: Pointwise) -> Convolution:
 
 def _of_channels(conv: Convolution, value: float | Tensor) -> Tensor:
     """Return a constant for each of a convolution's outputs."""
-    constant = torch.as_tensor(value, dtype=torch.float64).detach().flatten()
+    constant = torch.as_tensor(value, dtype=torch.float64, device="cpu").detach().flatten()
     return constant.expand(conv.weight.shape[0])
 
 
@@ -147,7 +147,7 @@ def _with_grey_input(layers: Layers, channels: int) -> Layers:
             else layer
             for layer in layers
         )
-    replicate = Convolution(0, torch.ones(channels, 1, 1, 1), None, (0, 0))
+    replicate = Convolution(0, torch.ones(channels, 1, 1, 1, dtype=torch.float32), None, (0, 0))
     return (replicate, *(with_sources(layer, lambda source: source + 1) for layer in layers))
 
 
@@ -159,7 +159,7 @@ def _with_grey_output(layers: Layers, channels: int) -> Layers:
 
     if (changed := _change_last(layers, average)) is not None:
         return changed
-    weight = torch.full((1, channels, 1, 1), 1 / channels)
+    weight = torch.full((1, channels, 1, 1), 1 / channels, dtype=torch.float32)
     return (*layers, Convolution(len(layers), weight, None, (0, 0)))
 
 

@@ -219,6 +219,11 @@ def inference_network(generator: Generator, *, grey: bool = False) -> LayerNetwo
         Whether images have one channel while the generator has more: the result is that of the
         plane in every channel, the channels that come out averaged.
     """
+    with torch.device("cpu"), torch.autocast("cpu", enabled=False):  # whatever the caller has set
+        return _inference_network(generator, grey=grey)
+
+
+def _inference_network(generator: Generator, *, grey: bool) -> LayerNetwork | OpaqueNetwork:
     network = copy.deepcopy(generator).to("cpu", torch.float32).eval().requires_grad_(False)
     grey = grey and network.channels > 1
     try:

@@ -57,7 +57,8 @@ def _columns(layer: Convolution) -> Convolution:
 def _added(layer: Convolution, source: int) -> Convolution:
     """Return what adds them."""
     outputs, _, _, columns = layer.weight.shape
-    ones = torch.eye(columns * outputs).view(columns, outputs, columns * outputs, 1)
+    identity = torch.eye(columns * outputs, dtype=torch.float32, device=layer.weight.device)
+    ones = identity.view(columns, outputs, columns * outputs, 1)
     weight = ones.permute(1, 2, 3, 0).to(layer.weight)
     return replace(
         layer,

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from napari_srgan.graph.ops import interpolated
 from napari_srgan.inference.images import Array, Layout, ValueRange, dtype_range, fill_transparent
-from napari_srgan.inference.transfers import DeviceTransfer, as_tensor
+from napari_srgan.inference.transfers import DeviceTransfer
 
 _ALPHA_HALO = 3  # input pixels that bicubic interpolation reaches over, and one to spare
 
@@ -130,6 +131,7 @@ class Plane:
         self.normalization, self.scale = normalization, scale
         self._colours, self._alpha = colours, alpha
         self._target, self._index = target, index
+        self._alpha_bounds = None if alpha is None else alpha_bounds(alpha)
         self._beyond = _Beyond.of(colours, normalization.values)
         self.height, self.width = colours.shape[:2]
         rows, columns = keep or (slice(0, self.height), slice(0, self.width))
@@ -208,7 +210,7 @@ class Plane:
             ),
             strict=True,
         )
-        return upscaled_alpha(alpha[window], self.scale)[crop]
+        return upscaled_alpha(alpha[window], self.scale, self._alpha_bounds)[crop]
 
 
 class _Beyond:
@@ -265,14 +267,47 @@ def _seen(high: tuple[int, int], size: int, scale: int) -> tuple[slice, slice]:
     return slice(start, stop), slice(high[0] - scale * start, high[1] - scale * start)
 
 
-def upscaled_alpha(alpha: Array, scale: int) -> Array:
+def upscaled_alpha(alpha: Array, scale: int, bounds: tuple[float, float] | None = None) -> Array:
     """Return alpha ``(h, w)`` as ``(scale·h, scale·w)``, by bicubic interpolation.
 
-    Coverage has no texture to reconstruct, and what is opaque stays exactly so.
+    Coverage has no texture to reconstruct, and what is constant stays exactly so, in every dtype.
+
+    Parameters
+    ----------
+    alpha : ndarray
+        ``(h, w)``, of any dtype that images have.
+    scale : int
+        Upscaling factor.
+    bounds : tuple of float, optional
+        Of the result; as :func:`alpha_bounds` gives them for the whole plane. Default: for this.
     """
+    low, high = alpha_bounds(alpha) if bounds is None else bounds
+    native = alpha.astype(alpha.dtype.newbyteorder("="))
+    # Of large integers the steps from the least: in floating point they would not come back.
+    base = native.min() if native.dtype.itemsize > 4 else native.dtype.type(0)
+    if native.dtype.kind in "ui" and int(native.max()) - int(base) < _EXACT:
+        steps = np.rint(_bicubic((native - base).astype(np.float64), scale))
+        steps = steps.clip(max(-_EXACT, low - int(base)), min(_EXACT, high - int(base)))
+        result: Array = base + steps.astype(np.int64).astype(native.dtype)
+    else:
+        wide = native.astype(np.float64)
+        smooth = _bicubic(wide - wide.flat[0], scale) + wide.flat[0]
+        result = smooth >= 0.5 if native.dtype.kind == "b" else smooth.clip(low, high)
+    return result.astype(alpha.dtype, copy=False)
+
+
+_EXACT = 2.0**52  # integers up to here are floats
+
+
+def _bicubic(values: Array, scale: int) -> Array:
+    apart = torch.from_numpy(values)[None, None]
+    smooth: Array = F.interpolate(apart, scale_factor=scale, mode="bicubic")[0, 0].numpy()
+    return smooth
+
+
+def alpha_bounds(alpha: Array) -> tuple[float, float]:
+    """Return what upscaled alpha is kept in: the dtype's range, or that of floats beyond 0 to 1."""
     low, high = dtype_range(alpha.dtype)
-    normalization = Normalization(ValueRange(low, high, low, high), alpha.dtype)
-    # In float32 the weights would add up to 1, and opaque stay opaque, for some scales only.
-    unit = normalization.normalize(as_tensor(alpha)).double()
-    smooth = torch.nn.functional.interpolate(unit, scale_factor=scale, mode="bicubic")
-    return normalization.denormalize(smooth.float()).numpy().astype(alpha.dtype, copy=False)
+    if alpha.dtype.kind != "f":
+        return low, high
+    return min(low, float(alpha.min())), max(high, float(alpha.max()))

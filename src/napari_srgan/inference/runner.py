@@ -59,7 +59,8 @@ class Pass:
         Tensor
             ``(1, channels, m, scale · w)`` on the device, m ≥ 0; the next call may overwrite it.
         """
-        with exact_float32(self.device):
+        # Whatever the caller's own program has set up, this is computed as it was asked for.
+        with exact_float32(self.device), torch.autocast(self.device.type, enabled=False):
             return self._feed(low)
 
 

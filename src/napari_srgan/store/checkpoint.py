@@ -185,12 +185,17 @@ def _build(state: dict[str, Tensor], path: Path) -> Generator:
             f"{path} does not fit {kind.__name__} of {sizes}: {'; '.join(problems)}."
         )
     # Copies: what safetensors gives is the file's own pages, which may change under the network.
-    state = {key: value.to(expected[key].dtype, copy=True) for key, value in state.items()}
+    state = {key: value.to(_dtype_of(expected[key]), copy=True) for key, value in state.items()}
     broken = [key for key, value in state.items() if not bool(torch.isfinite(value).all())]
     if broken:
         raise CheckpointError(f"{path} has weights that are not finite: {listed(broken)}.")
     network.load_state_dict(state, assign=True)
     return network
+
+
+def _dtype_of(tensor: Tensor) -> torch.dtype:
+    """Return the type that a network keeps a tensor in, whatever torch's default is."""
+    return torch.float32 if tensor.is_floating_point() else tensor.dtype
 
 
 def _family_of(state: dict[str, Tensor], path: Path) -> tuple[type[Generator], dict[str, Any]]:
