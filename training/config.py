@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import logging
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ SCHEDULES = ("constant", "cosine", "halving")
 # v5 §3.2: brings the VGG loss to the scale of the MSE; it enters eq. 5 squared, as about 0.006.
 VGG_SCALE_PAPER = 1 / 12.75
 ADVERSARIAL_WEIGHT = 1e-3  # eq. 3
+
+
+_LARGEST_SEED = 2**63 - 1  # what torch takes
 
 
 def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
@@ -169,8 +173,7 @@ class Recipe:
             choices = text.get("choices", ())
             if choices and value not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
-            if name.endswith(("steps", "batch", "crop", "rate", "halve_every")):
-                _above_zero(name, value)
+            _check_number(name, value)
         if self.data.crop % self.network.scale:
             raise ValueError(
                 f"data.crop must be a multiple of the scale {self.network.scale}; "
@@ -203,6 +206,22 @@ class Recipe:
                 "adversarial.random_translation must be from 0 up to the crop; got "
                 f"{phase.random_translation}."
             )
+
+
+def _check_number(name: str, value: Any) -> None:
+    """Refuse a number that is out of its setting's bounds; NaN is out of all."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number; got {value}.")
+    if name.endswith(("steps", "batch", "crop", "rate", "halve_every", "vgg_scale")):
+        _above_zero(name, value)
+    elif name.endswith(("beta1", "beta2")) and not 0 <= value < 1:
+        raise ValueError(f"{name} must be from 0 up to 1; got {value}.")
+    elif name == "seed" and value > _LARGEST_SEED:
+        raise ValueError(f"seed must be at most {_LARGEST_SEED}; got {value}.")
+    elif value < 0:
+        raise ValueError(f"{name} must be 0 or more; got {value}.")
 
 
 def _above_zero(name: str, value: float) -> None:

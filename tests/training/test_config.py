@@ -229,6 +229,17 @@ def test_an_unknown_setting_names_the_nearest() -> None:
         ({"pretrain.warmup": 10, "pretrain.steps": 10}, "warmup must be within"),
         ({"pretrain.learning_rate": -1.0}, "pretrain.learning_rate must be above 0"),
         ({"ema": 1.0}, "ema must be"),
+        ({"ema": float("nan")}, "ema must be a finite number; got nan"),
+        ({"adversarial.beta2": 1.0}, "adversarial.beta2 must be from 0 up to 1; got 1.0"),
+        ({"pretrain.beta1": -0.1}, "pretrain.beta1 must be from 0 up to 1"),
+        ({"pretrain.learning_rate": float("nan")}, "learning_rate must be a finite number"),
+        ({"pretrain.learning_rate": float("inf")}, "learning_rate must be a finite number"),
+        ({"adversarial.adversarial_weight": float("nan")}, "must be a finite number"),
+        ({"adversarial.grid_weight": -1.0}, "adversarial.grid_weight must be 0 or more"),
+        ({"adversarial.drop_at": -1}, "adversarial.drop_at must be 0 or more"),
+        ({"vgg_scale": 0.0}, "vgg_scale must be above 0"),
+        ({"seed": 2**70}, "seed must be at most"),
+        ({"seed": -1}, "seed must be 0 or more"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_it_takes(

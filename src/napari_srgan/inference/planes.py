@@ -286,7 +286,8 @@ def upscaled_alpha(alpha: Array, scale: int, bounds: tuple[float, float] | None 
     # Of large integers the steps from the least: in floating point they would not come back.
     base = native.min() if native.dtype.itemsize > 4 else native.dtype.type(0)
     if native.dtype.kind in "ui" and int(native.max()) - int(base) < _EXACT:
-        steps = np.rint(_bicubic((native - base).astype(np.float64), scale))
+        # Halves come out a little more or less, by where they are in a window: not after this.
+        steps = np.rint(np.round(_bicubic((native - base).astype(np.float64), scale), 4))
         steps = steps.clip(max(-_EXACT, low - int(base)), min(_EXACT, high - int(base)))
         result: Array = base + steps.astype(np.int64).astype(native.dtype)
     else:
