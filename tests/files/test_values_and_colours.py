@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from napari_srgan.files import Picture, UnreadableImage, read_picture, write_picture
+from napari_srgan.files import Picture, UnreadableImage, read_folder, read_picture, write_picture
 
 GREY = (np.add.outer(np.arange(16), np.arange(20)) * 7 % 256).astype(np.uint8)
 RGB = np.stack([GREY, 255 - GREY, GREY // 2], -1)
@@ -159,6 +159,58 @@ def test_millimetres_are_no_megametres(tmp_path, caplog) -> None:
         "PhysicalSizeYUnit": "Mm"})  # fmt: skip
     assert read_picture(tmp_path / "a.tif").units == ("pixel", "pixel")
     assert "Unknown unit of length 'Mm'" in caplog.text
+
+
+def test_imagejs_signed_16_bits_are_signed(tmp_path) -> None:
+    values = GREY.astype(np.int16) - 100
+    stored = (values.astype(np.int32) + 32768).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", stored, imagej=True,
+                     metadata={"cf": 0, "c0": -32768.0, "c1": 1.0})  # fmt: skip
+    data = read_picture(tmp_path / "a.tif").data
+    assert data.dtype == np.int16
+    assert (data == values).all()
+
+
+def test_unsigned_16_bits_of_imagej_stay_unsigned(tmp_path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GREY.astype("u2"), imagej=True)
+    assert read_picture(tmp_path / "a.tif").data.dtype == np.uint16
+
+
+@pytest.fixture
+def ome_set(tmp_path) -> Path:
+    """Return a folder of four OME-TIFF files, a time point in each, that name each other."""
+    count = 4
+    names = [f"urn:uuid:{i:08d}-1111-1111-1111-111111111111" for i in range(count)]
+    planes = "".join(
+        f'<TiffData FirstT="{i}" IFD="0" PlaneCount="1"><UUID FileName="t{i}.ome.tif">{name}</UUID>'
+        "</TiffData>" for i, name in enumerate(names)
+    )  # fmt: skip
+    for i, name in enumerate(names):
+        xml = (
+            '<?xml version="1.0" encoding="UTF-8"?>'
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{name}">'
+            '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" '
+            f'SizeX="20" SizeY="16" SizeZ="1" SizeC="1" SizeT="{count}" PhysicalSizeX="0.5" '
+            'PhysicalSizeY="0.5"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>'
+            f"{planes}</Pixels></Image></OME>"
+        )
+        pixels = np.full((16, 20), 10 * (i + 1), np.uint8)
+        tifffile.imwrite(tmp_path / f"t{i}.ome.tif", pixels, description=xml, metadata=None)
+    return tmp_path
+
+
+def test_a_file_of_an_ome_set_is_read_alone_and_said_to_be_one(ome_set, caplog) -> None:
+    picture = read_picture(ome_set / "t2.ome.tif")
+    assert picture.data.shape == (16, 20)
+    assert (picture.data == 30).all()
+    assert picture.pixel_scale == (0.5, 0.5)
+    assert "t2.ome.tif is one of a set of 4 files; it is read alone." in caplog.text
+
+
+def test_a_folder_of_an_ome_set_has_each_plane_once(ome_set) -> None:
+    picture = read_folder(ome_set)
+    assert picture.data.shape == (4, 16, 20)
+    assert np.asarray(picture.data)[:, 0, 0].tolist() == [10, 20, 30, 40]
 
 
 # Names

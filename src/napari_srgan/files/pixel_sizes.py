@@ -76,6 +76,8 @@ def tiff_steps(tif: TiffFile, page: TiffPage) -> Steps:
     """
     if tif.is_ome:
         return _ome_steps(tif.ome_metadata or "")
+    if page.description.lstrip().startswith("<?xml"):  # one file of an OME set, read alone
+        return _ome_steps(page.description)
     if tif.is_imagej:
         return _imagej_steps(tif.imagej_metadata or {}, page)
     stated = _named_steps(json.loads(page.shaped_description)) if page.shaped_description else {}

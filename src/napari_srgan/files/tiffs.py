@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,8 @@ def tiff_pixels(path: Path) -> npt.NDArray[Any]:
         axes, shape = _axes(tif, series)
         data = series.asarray().reshape(shape)
         data = data.astype(data.dtype.newbyteorder("="), copy=False)
+        if _is_signed(tif, series.dtype):
+            data = (data ^ np.uint16(2**15)).view(np.int16)
         rgb = _is_rgb(page, axes)
         if _is_grey_with_alpha(page, axes):
             rgb = True
@@ -81,13 +83,22 @@ def _first_series(path: Path) -> Iterator[tuple[TiffFile, TiffPageSeries]]:
 
     with damage_named(path, "TIFF"):
         check_page_chain(path)
-        with TiffFile(path) as tif:
-            if not tif.series:
+        with TiffFile(path) as whole, ExitStack() as more:
+            if not whole.series:
                 raise ValueError("it holds no images")
-            series = _image_of(tif)
+            tif, series = whole, _image_of(whole)
+            if (files := _files_of(series)) > 1:
+                _logger.warning("%s is one of a set of %d files; it is read alone.", path, files)
+                tif = more.enter_context(TiffFile(path, is_ome=False))
+                series = _image_of(tif)
             check_kind(series.keyframe, series.dtype)
             check_complete(tif, series)
             yield tif, series
+
+
+def _files_of(series: TiffPageSeries) -> int:
+    """Return how many files the planes of a series are in, as OME's may be."""
+    return len({page.parent.filehandle.name for page in series if page is not None})
 
 
 def _image_of(tif: TiffFile) -> TiffPageSeries:
@@ -108,6 +119,8 @@ def _header(tif: TiffFile, series: TiffPageSeries) -> Header:
         steps = {{"X": "Y", "Y": "X"}.get(axis, axis): step for axis, step in steps.items()}
     shape = tuple(lengths[axis] for axis in order)
     dtype = series.dtype.newbyteorder("=")
+    if _is_signed(tif, dtype):
+        dtype = np.dtype(np.int16)
     named = order[:-1] if rgb else order
     if _has_palette(tif, page):
         shape, dtype, rgb = (*shape, 3), np.dtype(np.uint8), True
@@ -196,6 +209,14 @@ def _straight(data: npt.NDArray[Any], page: TiffPage) -> npt.NDArray[Any]:
     if data.dtype.kind != "f":
         colours = np.rint(colours).clip(0, white)
     return np.concatenate([colours.astype(data.dtype), data[..., 3:]], axis=-1)
+
+
+def _is_signed(tif: TiffFile, dtype: np.dtype[Any]) -> bool:
+    """Tell ImageJ's signed 16 bits, which it stores as unsigned with a calibration of −32768."""
+    stated = tif.imagej_metadata if tif.is_imagej else None
+    if not stated or dtype != np.uint16:
+        return False
+    return (stated.get("cf"), stated.get("c0"), stated.get("c1")) == (0, -32768.0, 1.0)
 
 
 def _has_palette(tif: TiffFile, page: TiffPage) -> bool:

@@ -68,5 +68,5 @@ def test_the_teacher_is_left_as_it_is(random_network) -> None:
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])
 def test_a_share_is_from_none_to_all(share: float) -> None:
-    with pytest.raises(ValueError, match=r"pretrain\.teacher_share must be from 0 to 1"):
+    with pytest.raises(ValueError, match=r"pretrain\.teacher_share must be"):
         from_settings({"pretrain.teacher_share": share})
