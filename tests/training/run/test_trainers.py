@@ -43,9 +43,7 @@ def test_gradients_return_to_the_pixels_that_were_moved() -> None:
 
 @pytest.mark.parametrize("shift", [-1, 96])
 def test_a_shift_beyond_the_crop_is_refused(shift: int) -> None:
-    with pytest.raises(
-        ValueError, match=r"adversarial\.random_translation must be from 0 up to the crop"
-    ):
+    with pytest.raises(ValueError, match=r"adversarial\.random_translation must be"):
         from_settings({"adversarial.random_translation": shift})
 
 
