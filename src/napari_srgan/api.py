@@ -55,20 +55,6 @@ __all__ = [
 
 @overload
 def upscale(
-    image: napari.layers.Image,
-    model: str | Path | Model = ...,
-    *,
-    rgb: bool | None = ...,
-    device: str = ...,
-    precision: str = ...,
-    tile: int | str = ...,
-    normalize: Normalize = ...,
-    channel_axis: int | None = ...,
-    nan: NotFinite = ...,
-    out: None = ...,
-) -> napari.layers.Image: ...
-@overload
-def upscale(  # type: ignore[overload-cannot-match]  # napari's types are Any here
     image: dask.array.Array,
     model: str | Path | Model = ...,
     *,
@@ -81,8 +67,10 @@ def upscale(  # type: ignore[overload-cannot-match]  # napari's types are Any he
     nan: NotFinite = ...,
     out: None = ...,
 ) -> dask.array.Array: ...
+
+
 @overload
-def upscale(  # type: ignore[overload-cannot-match]  # napari's types are Any here
+def upscale(
     image: npt.ArrayLike,
     model: str | Path | Model = ...,
     *,
@@ -95,6 +83,8 @@ def upscale(  # type: ignore[overload-cannot-match]  # napari's types are Any he
     nan: NotFinite = ...,
     out: None = ...,
 ) -> Array: ...
+
+
 @overload
 def upscale(
     image: npt.ArrayLike,
@@ -109,6 +99,22 @@ def upscale(
     nan: NotFinite = ...,
     out: Result,
 ) -> Result: ...
+
+
+@overload
+def upscale(
+    image: napari.layers.Image,
+    model: str | Path | Model = ...,
+    *,
+    rgb: bool | None = ...,
+    device: str = ...,
+    precision: str = ...,
+    tile: int | str = ...,
+    normalize: Normalize = ...,
+    channel_axis: int | None = ...,
+    nan: NotFinite = ...,
+    out: None = ...,
+) -> napari.layers.Image: ...
 def upscale(
     image: Any,
     model: str | Path | Model = DEFAULT_MODEL,
@@ -202,20 +208,6 @@ def upscale(
 
 @overload
 def iter_upscale(
-    image: napari.layers.Image,
-    model: str | Path | Model = ...,
-    *,
-    rgb: bool | None = ...,
-    device: str = ...,
-    precision: str = ...,
-    tile: int | str = ...,
-    normalize: Normalize = ...,
-    channel_axis: int | None = ...,
-    nan: NotFinite = ...,
-    out: None = ...,
-) -> Generator[Progress, None, napari.layers.Image]: ...
-@overload
-def iter_upscale(  # type: ignore[overload-cannot-match]  # napari's types are Any here
     image: dask.array.Array,
     model: str | Path | Model = ...,
     *,
@@ -228,8 +220,10 @@ def iter_upscale(  # type: ignore[overload-cannot-match]  # napari's types are A
     nan: NotFinite = ...,
     out: None = ...,
 ) -> Generator[Progress, None, dask.array.Array]: ...
+
+
 @overload
-def iter_upscale(  # type: ignore[overload-cannot-match]  # napari's types are Any here
+def iter_upscale(
     image: npt.ArrayLike,
     model: str | Path | Model = ...,
     *,
@@ -242,6 +236,8 @@ def iter_upscale(  # type: ignore[overload-cannot-match]  # napari's types are A
     nan: NotFinite = ...,
     out: None = ...,
 ) -> Generator[Progress, None, Array]: ...
+
+
 @overload
 def iter_upscale(
     image: npt.ArrayLike,
@@ -256,6 +252,22 @@ def iter_upscale(
     nan: NotFinite = ...,
     out: Result,
 ) -> Generator[Progress, None, Result]: ...
+
+
+@overload
+def iter_upscale(
+    image: napari.layers.Image,
+    model: str | Path | Model = ...,
+    *,
+    rgb: bool | None = ...,
+    device: str = ...,
+    precision: str = ...,
+    tile: int | str = ...,
+    normalize: Normalize = ...,
+    channel_axis: int | None = ...,
+    nan: NotFinite = ...,
+    out: None = ...,
+) -> Generator[Progress, None, napari.layers.Image]: ...
 def iter_upscale(
     image: Any,
     model: str | Path | Model = DEFAULT_MODEL,
