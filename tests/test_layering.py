@@ -57,7 +57,7 @@ PACKAGES = {
     "plugin": {"numpy", "napari"},
     "api": {"numpy", "napari", "dask"},
     "cli": {"numpy", "napari", "typer", "tqdm"},
-    "training": {"torch", "numpy", "scipy", "PIL"},
+    "training": {"torch", "numpy", "scipy", "skimage", "PIL"},
 }
 MORE_PACKAGES = {
     "inference.dask_arrays": {"dask"},
