@@ -143,7 +143,7 @@ def test_a_format_that_cannot_hold_the_result_leaves_nothing(tmp_path, model) ->
     source = photo(tmp_path / "a.tif", dtype=np.float32, shape=(6, 9))
     with pytest.raises(ValueError, match="JPEG cannot hold"):
         run(Task(source, tmp_path / "out" / "a.jpg"), model)
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp"])
@@ -205,3 +205,32 @@ def test_channels_of_a_file_have_ranges_of_their_own(tmp_path, random_model):
     for channel in range(2):
         alone = upscale_array(pixels[channel], random_model(), settings=Settings("cpu", "float32"))
         assert (written[channel] == alone).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "message"),
+    [
+        ("a.png", "a.jfif", "No image format is named '.jfif'"),
+        ("a.png", "a", "No image format is named ''"),
+        ("rgba.png", "a.bmp", "BMP cannot hold uint8 RGBA"),
+        ("wide.png", "a.webp", "only 16383 a side"),
+    ],
+)
+def test_what_cannot_be_written_is_told_before_the_work(tmp_path, random_model, passes, name,
+                                                        target, message):  # fmt: skip
+    shape = {"a.png": (9, 7, 3), "rgba.png": (9, 7, 4), "wide.png": (2, 5000, 3)}[name]
+    source = photo(tmp_path / name, shape=shape)
+    windows = passes()
+    task = Task(source, tmp_path / "out" / target)
+    with pytest.raises(ValueError, match=message):
+        finish(iter_task(task, random_model(), normalize="auto", settings=Settings("cpu")))
+    assert windows == []
+
+
+def test_an_output_folder_that_is_a_file_is_told_before_the_work(tmp_path, random_model, passes):
+    source, windows = photo(tmp_path / "a.png"), passes()
+    (tmp_path / "out").write_text("in the way")
+    with pytest.raises(OSError, match="out"):
+        finish(iter_task(Task(source, tmp_path / "out" / "a.png"), random_model(),
+                         normalize="auto", settings=Settings("cpu")))  # fmt: skip
+    assert windows == []

@@ -252,6 +252,7 @@ def evaluate(
 
     with _told():
         settings = Settings(device=device, precision=precision)
+        _refuse_lost([path for path in (json, csv, figure) if path is not None])
         loaded = [load_model(name) for name in model]
         _refuse_namesakes([one.name for one in loaded])
         upscalers = {
@@ -279,6 +280,15 @@ def evaluate(
             write_csv(evaluation.rows, csv)
         if figure:
             _draw(figure, data_sets, upscalers, scale)
+
+
+def _refuse_lost(targets: Sequence[Path]) -> None:
+    """Refuse files to write that have no folder: before the measuring, which takes minutes."""
+    for target in targets:
+        if not target.parent.is_dir():
+            raise FileNotFoundError(
+                f"There is no folder {target.parent} to write {target.name} to."
+            )
 
 
 def _refuse_namesakes(names: Sequence[str]) -> None:

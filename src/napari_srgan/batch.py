@@ -9,6 +9,7 @@ from pathlib import Path
 
 from napari_srgan.files import IMAGE_SUFFIXES, Picture, read_picture, write_picture
 from napari_srgan.files.reading import images_in
+from napari_srgan.files.writing import check_can_be_written
 from napari_srgan.inference.images import Normalize
 from napari_srgan.inference.run import iter_upscale_array
 from napari_srgan.inference.settings import Progress, Settings, iter_recorded
@@ -87,6 +88,8 @@ def iter_task(
         As :func:`napari_srgan.upscale` does; or if the format cannot hold the pixels.
     """
     picture = read_picture(task.source)
+    check_can_be_written(task.target, picture, model.scale)
+    task.target.parent.mkdir(parents=True, exist_ok=True)
     steps = iter_upscale_array(
         picture.data,
         model,
@@ -96,7 +99,6 @@ def iter_task(
         settings=settings,
     )
     pixels, made_by = yield from iter_recorded(steps, model, normalize, settings)
-    task.target.parent.mkdir(parents=True, exist_ok=True)
     description = json.dumps({"napari-srgan": {**made_by, "source": task.source.name}})
     write_picture(task.target, picture.upscaled(pixels, model.scale, description))
 

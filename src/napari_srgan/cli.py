@@ -54,7 +54,10 @@ def upscale(
     An input is never overwritten.
     """
     with _told():
+        import numpy as np
+
         from napari_srgan.batch import plan_tasks
+        from napari_srgan.inference.devices import choose_devices, choose_precision
         from napari_srgan.inference.images import parse_normalize
         from napari_srgan.inference.settings import Settings
         from napari_srgan.store.load import load_model
@@ -63,6 +66,7 @@ def upscale(
         tasks = plan_tasks(inputs, output, overwrite=overwrite)
         parse_normalize(normalize)
         settings = Settings(device, precision, _tile(tile), _nan(nan))
+        choose_precision(precision, choose_devices(device)[0], np.dtype(np.uint8))
         loaded = load_model(model or DEFAULT_MODEL)
     failed = sum(not _upscale_one(task, loaded, normalize, settings) for task in tasks)
     if failed:

@@ -149,6 +149,11 @@ def iter_run(
         with leader_first(here):
             pack = yield from _iter_open(plan, "training")
         held = [i for i, e in enumerate(pack.entries) if _matches(e.name, plan.hold_back)]
+        if plan.hold_back and not held:
+            raise ValueError(
+                f"--hold-back {' '.join(plan.hold_back)} matches none of the {len(pack.entries)} "
+                f"images, such as {pack.entries[0].name}."
+            )
         images = held_images(pack, held) if here.leads else []
         pack = pack.without(held)
         if here.leads:

@@ -26,6 +26,17 @@ _logger = logging.getLogger(__name__)
 _CHANNELS = {1: "grey", 3: "RGB", 4: "RGBA"}
 
 
+def check_can_be_written(path: Path, picture: Picture, scale: int = 1) -> None:
+    """Refuse a picture, `scale` times as large, that the format of `path` cannot hold.
+
+    Raises
+    ------
+    ValueError
+        As `write_picture` does, before there is anything to lose.
+    """
+    _writer(path.resolve().suffix, picture, scale)
+
+
 def write_picture(path: str | Path, picture: Picture) -> None:
     """Write a picture in the format that the suffix of `path` names.
 
@@ -73,7 +84,7 @@ class _Format:
         return fits and (self.has_stacks or picture.ndim == 2)
 
 
-def _writer(suffix: str, picture: Picture) -> Callable[[IO[bytes], Picture], None]:
+def _writer(suffix: str, picture: Picture, scale: int = 1) -> Callable[[IO[bytes], Picture], None]:
     """Find the writer for a suffix, or say why there is none for this picture."""
     name = _NAMES.get(suffix.lower())
     if name is None:
@@ -88,7 +99,7 @@ def _writer(suffix: str, picture: Picture) -> Callable[[IO[bytes], Picture], Non
         raise ValueError(
             f"{name} cannot hold {_describe(picture)}; {others if able else 'no format here can'}."
         )
-    height, width = picture.data.shape[picture.ndim - 2 : picture.ndim]
+    height, width = (scale * side for side in picture.data.shape[picture.ndim - 2 : picture.ndim])
     if max(height, width) > file_format.longest_side:
         raise ValueError(
             f"{name} cannot hold {width} × {height} pixels, only {file_format.longest_side} a "

@@ -260,6 +260,15 @@ def test_models_of_different_scales_are_refused(tmp_path, own_model):
     assert "(twice by 2, thrice by 3). Measure them apart." in outcome.output
 
 
+@pytest.mark.parametrize("option", ["--json", "--csv", "--figure"])
+def test_a_file_without_a_folder_is_refused_before_the_measuring(tmp_path, option):
+    chosen = ["--model", "srresnet-small-x4", "--data", str(tmp_path / "no data")]
+    outcome = CliRunner().invoke(app, ["evaluate", *chosen, option, str(tmp_path / "no" / "file")])
+    assert outcome.exit_code == 1
+    assert "There is no folder" in outcome.output
+    assert "to write file to" in outcome.output
+
+
 def test_two_models_of_one_name_are_refused(tmp_path):
     chosen = ["--model", "srresnet-small-x4", "--model", "srresnet-small-x4"]
     outcome = CliRunner().invoke(app, ["evaluate", *chosen, "--data", str(tmp_path)])

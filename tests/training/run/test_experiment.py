@@ -682,3 +682,9 @@ def test_packing_tells_how_far_it_is(tmp_path, images) -> None:
     assert [step.done for step in steps] == list(range(1, len(list(images.glob("*.png"))) + 1))
     again = plan_of(images, tmp_path / "again", small(), cache=tmp_path / "cache")
     assert not [event for event in run(again) if isinstance(event, PackingProgress)]
+
+
+def test_a_pattern_that_holds_nothing_back_is_refused(tmp_path, images) -> None:
+    plan = plan_of(images, tmp_path / "run", small(), hold_back=("val/*", "x*"))
+    with pytest.raises(ValueError, match=r"--hold-back val/\* x\* matches none of the 4 images"):
+        run(plan)
