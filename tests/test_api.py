@@ -232,6 +232,18 @@ def test_provenance_identifies_the_weights_and_is_json(own_model):
     assert made_by(layer, "srresnet-x4")["weights_sha256"] == entry("srresnet-x4").sha256
 
 
+def test_provenance_is_a_chain_in_which_what_was_drawn_stays_drawn(own_model):
+    drawing, faithful = own_model("drawn", invents=True), own_model("faithful", seed=1)
+    once = ns.upscale(Image(random_image((9, 7))), drawing, **FAST)
+
+    twice = ns.upscale(once, faithful, **FAST).metadata["napari-srgan"]
+
+    assert (twice["model"], twice["generative"]) == ("faithful", True)
+    assert twice["input"] == once.metadata["napari-srgan"]
+    assert json.loads(json.dumps(twice)) == twice
+    assert "input" not in twice["input"]
+
+
 def test_a_lazy_layer_says_where_it_will_be_computed(random_model):
     lazy = Image(da.from_array(random_image((9, 7), "u2")))
     found = made_by(lazy, random_model())

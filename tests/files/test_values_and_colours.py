@@ -213,6 +213,16 @@ def test_a_folder_of_an_ome_set_has_each_plane_once(ome_set) -> None:
     assert np.asarray(picture.data)[:, 0, 0].tolist() == [10, 20, 30, 40]
 
 
+def test_a_plane_that_is_not_what_its_header_said_is_refused(tmp_path) -> None:
+    for name, shape in (("a.png", (16, 20)), ("b.png", (16, 20))):
+        Image.fromarray(np.zeros(shape, np.uint8)).save(tmp_path / name)
+    stack = read_folder(tmp_path).data
+    Image.fromarray(np.zeros((20, 16), np.uint8)).save(tmp_path / "b.png")
+    assert stack[0].compute().shape == (16, 20)
+    with pytest.raises(UnreadableImage, match=r"b\.png says it is 16 × 20 uint8, and is 20 × 16"):
+        stack[1].compute()
+
+
 # Names
 
 

@@ -145,14 +145,26 @@ def is_image_path(path: Path) -> bool:
 
 def _stacked(paths: Sequence[Path], header: Header) -> Any:
     if len(paths) == 1:
-        return _pixels(paths[0])[np.newaxis]
+        return _expected(paths[0], header)[np.newaxis]
     import dask.array as da
     from dask.delayed import delayed
 
-    plane = delayed(_pixels, pure=True)
+    plane = delayed(_expected, pure=True)
     return da.stack(
-        [da.from_delayed(plane(path), shape=header.shape, dtype=header.dtype) for path in paths]
+        [
+            da.from_delayed(plane(path, header), shape=header.shape, dtype=header.dtype)
+            for path in paths
+        ]
     )
+
+
+def _expected(path: Path, header: Header) -> npt.NDArray[Any]:
+    """Decode a file, having made sure that it is what its header said: dask takes its word."""
+    data = _pixels(path)
+    if (data.shape, data.dtype) != (header.shape, header.dtype):
+        found = " × ".join(map(str, data.shape))
+        raise UnreadableImage(f"{path} says it is {header}, and is {found} {data.dtype}.")
+    return data
 
 
 def _picture(data: npt.NDArray[Any], header: Header) -> Picture:

@@ -98,18 +98,23 @@ def upscaled_layer(
     scale : int
         Upscaling factor of the last two axes.
     provenance : mapping
-        What made the pixels, kept in the new layer's metadata.
+        What made the pixels, kept in the new layer's metadata; if the layer is itself a result,
+        with its own as ``input``. What was drawn by one network of the chain stays drawn.
     start : tuple of int, optional
         See :func:`upscaled_geometry`.
     """
     from napari.layers import Image
 
+    made_by = dict(provenance)
+    if earlier := layer.metadata.get(METADATA_KEY):
+        drawn = bool(made_by.get("generative")) or bool(earlier.get("generative"))
+        made_by |= {"generative": drawn, "input": earlier}
     state = layer.as_layer_data_tuple()[1]
     carried = {key: state[key] for key in _CARRIED if key in state}
     upscaled = Image(
         pixels,
         name=f"{layer.name} ×{scale}",
-        metadata={**layer.metadata, METADATA_KEY: dict(provenance)},
+        metadata={**layer.metadata, METADATA_KEY: made_by},
         multiscale=False,
         **carried,
         **upscaled_geometry(layer, scale, start),
