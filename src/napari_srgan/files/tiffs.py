@@ -65,9 +65,7 @@ def tiff_pixels(path: Path) -> npt.NDArray[Any]:
         data = data.astype(data.dtype.newbyteorder("="), copy=False)
         if _is_signed(tif, series.dtype):
             data = (data ^ np.uint16(2**15)).view(np.int16)
-        rgb = _is_rgb(page, axes)
-        if _is_grey_with_alpha(page, axes):
-            rgb = True
+        rgb = _has_colours(page, axes)
         data = data.transpose([axes.index(axis) for axis in _display_order(axes, rgb=rgb)])
         data, rgb = _intensities(tif, page, data, rgb=rgb)
         if rgb and data.shape[-1] == 2:
@@ -110,7 +108,7 @@ def _image_of(tif: TiffFile) -> TiffPageSeries:
 def _header(tif: TiffFile, series: TiffPageSeries) -> Header:
     page = series.keyframe
     axes, stored = _axes(tif, series)
-    rgb = _is_rgb(page, axes) or _is_grey_with_alpha(page, axes)
+    rgb = _has_colours(page, axes)
     order = _display_order(axes, rgb=rgb)
     lengths = dict(zip(axes, stored, strict=True))
     steps = tiff_steps(tif, page)
@@ -124,9 +122,8 @@ def _header(tif: TiffFile, series: TiffPageSeries) -> Header:
     named = order[:-1] if rgb else order
     if _has_palette(tif, page):
         shape, dtype, rgb = (*shape, 3), np.dtype(np.uint8), True
-    if _is_grey_with_alpha(page, axes):
-        named = order[:-1]
-        shape, rgb = (*(lengths[axis] for axis in named), 4), True
+    elif rgb and shape[-1] == 2:  # grey with alpha is read as colours
+        shape = (*shape[:-1], 4)
     return Header(
         shape,
         dtype,
@@ -177,6 +174,11 @@ def _are_names(axes: str) -> bool:
     return axes.isalpha() and not set(axes) & set("QI")
 
 
+def _has_colours(page: TiffPage, axes: str) -> bool:
+    """Tell samples that are given as colours from channels."""
+    return _is_rgb(page, axes) or _is_grey_with_alpha(page, axes)
+
+
 def _is_rgb(page: TiffPage, axes: str) -> bool:
     """Tell colours from channels: a fourth sample is alpha only if it is not called otherwise."""
     from tifffile import PHOTOMETRIC
@@ -188,6 +190,7 @@ def _is_rgb(page: TiffPage, axes: str) -> bool:
 
 
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # TIFF 6.0, section 18: alpha that colours are multiplied by
+_ALPHA = (_ASSOCIATED, _UNASSOCIATED)
 
 
 def _is_grey_with_alpha(page: TiffPage, axes: str) -> bool:
@@ -196,7 +199,7 @@ def _is_grey_with_alpha(page: TiffPage, axes: str) -> bool:
 
     extra = tuple(int(sample) for sample in page.extrasamples)
     grey = page.photometric in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
-    return "S" in axes and grey and page.samplesperpixel == 2 and extra[0] in (1, 2)
+    return "S" in axes and grey and page.samplesperpixel == 2 and extra[0] in _ALPHA
 
 
 def _straight(data: npt.NDArray[Any], page: TiffPage) -> npt.NDArray[Any]:

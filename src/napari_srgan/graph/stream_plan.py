@@ -108,11 +108,6 @@ class StreamPlan:
         """Where the network is."""
         return next(_convolutions(self.layers)).weight.device
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the weights."""
-        return sum(layer.weight.nbytes for layer in _convolutions(self.layers))
-
     def placed(self, rows: Tensor) -> Tensor:
         """Return rows ``(1, c, h, w)`` where the network is, as it takes them."""
         rows = rows.to(self.device, self.values[0].dtype)

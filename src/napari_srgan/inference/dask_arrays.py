@@ -21,8 +21,10 @@ from napari_srgan.inference.images import (
     fill_not_finite,
     fill_transparent,
     fixed_range,
+    is_fixed,
     layout_of,
     plane_extent,
+    range_for,
     range_of,
     rule_for,
 )
@@ -118,7 +120,7 @@ def upscale_lazily(
         _lazy_plane(
             _whole_if_filled(image[index], layout, settings),
             windows,
-            ranges[layout.channel_of(index) if len(ranges) > 1 else 0],
+            range_for(ranges, layout, index),
             shared,
             model.scale,
         )
@@ -171,13 +173,12 @@ _finding = threading.Lock()
 def _lazy_ranges(image: da.Array, layout: Layout, normalize: Normalize) -> list[Any]:
     """Return the value range of each channel, delayed ones where they depend on the pixels."""
     rule = rule_for(layout.dtype, normalize)
-    if rule == "dtype" or isinstance(rule, tuple):
+    if is_fixed(rule):
         return [fixed_range(layout.dtype, rule)]
-    count = 1 if layout.channel_axis is None else layout.leading[layout.channel_axis]
     # Not part of the graph: each computation would read the whole array for it once more.
     return [
         delayed(_SharedRange(image, layout, rule, channel), pure=True, traverse=False)()
-        for channel in range(count)
+        for channel in range(layout.channel_axis_length)
     ]
 
 

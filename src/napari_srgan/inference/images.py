@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
 Normalize: TypeAlias = str | tuple[float, float]
+_Range = TypeVar("_Range")  # a value range, or one that is yet to be found
 
 COLOUR_CHANNELS = (3, 4)  # RGB and RGBA
 
@@ -44,6 +45,11 @@ class Layout:
     def channel_of(self, index: tuple[int, ...]) -> int:
         """Return the channel of a plane; 0 where there are none."""
         return 0 if self.channel_axis is None else index[self.channel_axis]
+
+    @property
+    def channel_axis_length(self) -> int:
+        """Number of channels that have a value range of their own; 1 where there are none."""
+        return 1 if self.channel_axis is None else self.leading[self.channel_axis]
 
     @property
     def planes(self) -> int:
@@ -220,11 +226,7 @@ def value_range(image: Array, layout: Layout, normalize: Normalize = "auto") -> 
     the ends of all other values. An outlier is not given to the network, which would spread it over
     everything in sight, and stays in the result all the same (:class:`ValueRange`).
     """
-    rule = rule_for(layout.dtype, normalize)
-    if rule == "dtype" or isinstance(rule, tuple):
-        return fixed_range(layout.dtype, rule)
-    parts = [plane_extent(image[index], layout, rule) for index in layout.indices()]
-    return range_of(parts, layout.dtype, rule)
+    return value_ranges(image, replace(layout, channel_axis=None), normalize)[0]
 
 
 def value_ranges(
@@ -235,12 +237,17 @@ def value_ranges(
     Parameters and errors are those of :func:`value_range`.
     """
     rule = rule_for(layout.dtype, normalize)
-    if layout.channel_axis is None or rule == "dtype" or isinstance(rule, tuple):
-        return (value_range(image, layout, normalize),)
-    found: list[list[PlaneExtent]] = [[] for _ in range(layout.leading[layout.channel_axis])]
+    if is_fixed(rule):
+        return (fixed_range(layout.dtype, rule),)
+    found: list[list[PlaneExtent]] = [[] for _ in range(layout.channel_axis_length)]
     for index in layout.indices():
         found[layout.channel_of(index)].append(plane_extent(image[index], layout, rule))
     return tuple(range_of(parts, layout.dtype, rule) for parts in found)
+
+
+def range_for(ranges: Sequence[_Range], layout: Layout, index: tuple[int, ...]) -> _Range:
+    """Return which of a layout's value ranges, one or one for each channel, is that of a plane."""
+    return ranges[layout.channel_of(index) if len(ranges) > 1 else 0]
 
 
 Rule: TypeAlias = "str | Percentiles | tuple[float, float]"
@@ -252,6 +259,11 @@ def rule_for(dtype: np.dtype[Any], normalize: Normalize) -> Rule:
     if rule == "auto" and (dtype == np.uint8 or dtype.kind == "b"):
         return "dtype"
     return rule
+
+
+def is_fixed(rule: Rule) -> bool:
+    """Tell a rule that does not look at the image."""
+    return rule == "dtype" or isinstance(rule, tuple)
 
 
 def fixed_range(dtype: np.dtype[Any], rule: Rule) -> ValueRange:

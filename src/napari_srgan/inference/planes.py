@@ -203,13 +203,7 @@ class Plane:
 
     def _alpha_of(self, alpha: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
         """Return upscaled alpha, of these rows and columns of the result."""
-        window, crop = zip(
-            *(
-                _seen(high, size, self.scale)
-                for high, size in zip((rows, columns), alpha.shape, strict=True)
-            ),
-            strict=True,
-        )
+        window, crop = _window_of(rows, columns, alpha.shape, self.scale)
         return upscaled_alpha(alpha[window], self.scale, self._alpha_bounds)[crop]
 
 
@@ -239,13 +233,7 @@ class _Beyond:
 
         It is enlarged by bilinear interpolation, which keeps its mean and overshoots nothing.
         """
-        window, crop = zip(
-            *(
-                _seen(high_part, size, scale)
-                for high_part, size in zip((rows, columns), self._colours.shape[:2], strict=True)
-            ),
-            strict=True,
-        )
+        window, crop = _window_of(rows, columns, self._colours.shape, scale)
         pixels = self._colours[window].astype(np.float64)
         excess = pixels - self.held_back(pixels)
         if not excess.any():
@@ -260,8 +248,17 @@ class _Beyond:
         return result
 
 
+def _window_of(
+    rows: tuple[int, int], columns: tuple[int, int], shape: tuple[int, ...], scale: int
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return what of the input a part of the result depends on, and where that part lies in it."""
+    row_window, row_crop = _seen(rows, shape[0], scale)
+    column_window, column_crop = _seen(columns, shape[1], scale)
+    return (row_window, column_window), (row_crop, column_crop)
+
+
 def _seen(high: tuple[int, int], size: int, scale: int) -> tuple[slice, slice]:
-    """Return what of the input a stretch of the result depends on, and where it lies in that."""
+    """Return the same of a stretch along one axis."""
     start = max(0, high[0] // scale - _ALPHA_HALO)
     stop = min(size, -(-high[1] // scale) + _ALPHA_HALO)
     return slice(start, stop), slice(high[0] - scale * start, high[1] - scale * start)

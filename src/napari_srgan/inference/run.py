@@ -23,6 +23,7 @@ from napari_srgan.inference.images import (
     fill_not_finite,
     layout_of,
     parse_normalize,
+    range_for,
     value_ranges,
 )
 from napari_srgan.inference.multi_device import iter_spread
@@ -122,8 +123,7 @@ def _iter_upscale(
     planes = (
         Plane.of(
             fill_not_finite(image[index]) if fill else image[index],
-            layout, ranges[layout.channel_of(index) if len(ranges) > 1 else 0],
-            model.scale, target, index,
+            layout, range_for(ranges, layout, index), model.scale, target, index,
         )
         for index in layout.indices()
     )  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from napari_srgan.models.generator import Generator
+from napari_srgan.models.generator import Generator, check_sizes
 
 BLOCKS = 16  # §3.2: the baseline's B
 FEATURES = 64  # §3.2: the baseline's F
@@ -84,13 +84,7 @@ class EDSR(Generator):
         residual_scaling: float = 1.0,
     ) -> None:
         super().__init__()
-        if min(blocks, features, channels) < 1:
-            raise ValueError(
-                "blocks, features and channels must be 1 or more; "
-                f"got {blocks}, {features} and {channels}."
-            )
-        if scale not in _STAGES:
-            raise ValueError(f"scale must be one of {sorted(_STAGES)}; got {scale}.")
+        check_sizes(blocks, features, channels, scale, _STAGES)
         self.scale, self.channels = scale, channels
         mean = torch.tensor(MEAN) if channels == 3 else torch.full((channels,), sum(MEAN) / 3)
         self.register_buffer("mean", mean.view(1, channels, 1, 1))

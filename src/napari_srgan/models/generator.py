@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -63,3 +63,22 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Upscale images in [0, 1]; the output is in :attr:`value_range`."""
+
+
+def check_sizes(
+    blocks: int, features: int, channels: int, scale: int, scales: Collection[int]
+) -> None:
+    """Check the sizes of a network of residual blocks, which has these scales.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive or the scale is not one of those.
+    """
+    if min(blocks, features, channels) < 1:
+        raise ValueError(
+            "blocks, features and channels must be 1 or more; "
+            f"got {blocks}, {features} and {channels}."
+        )
+    if scale not in scales:
+        raise ValueError(f"scale must be one of {sorted(scales)}; got {scale}.")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from napari_srgan.models.generator import Generator
+from napari_srgan.models.generator import Generator, check_sizes
 from napari_srgan.models.subpixel import convolve_before_shuffle
 
 BLOCKS = 16  # §3.2: "16 identical (B = 16) residual blocks"
@@ -152,13 +152,7 @@ class SRResNet(Generator):
         batch_norm: bool = True,
     ) -> None:
         super().__init__()
-        if min(blocks, features, channels) < 1:
-            raise ValueError(
-                "blocks, features and channels must be 1 or more; "
-                f"got {blocks}, {features} and {channels}."
-            )
-        if scale not in _STAGES:
-            raise ValueError(f"scale must be one of {sorted(_STAGES)}; got {scale}.")
+        check_sizes(blocks, features, channels, scale, _STAGES)
         self.blocks, self.features, self.channels = blocks, features, channels
         self.scale, self.batch_norm = scale, batch_norm
         self.body = Body(channels, features, blocks, batch_norm)

@@ -25,6 +25,7 @@ from napari_srgan.inference.images import (
     Layout,
     Normalize,
     ValueRange,
+    is_fixed,
     plane_extent,
     range_of,
     rule_for,
@@ -221,7 +222,7 @@ def _iter_shared_range(
     """
     whole = source.whole
     rule = rule_for(whole.dtype, normalize)
-    if source.plane is None or rule == "dtype" or isinstance(rule, tuple):
+    if source.plane is None or is_fixed(rule):
         return normalize
     precision, parts = precision_name(runner.precision), []
     own = whole.channel_of(source.plane)
