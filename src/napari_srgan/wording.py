@@ -1,15 +1,39 @@
-"""Words of error messages: the first few of many things, and the name that was probably meant."""
+"""Words of error messages: text out of files, the first few of many things, a nearest name."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
 
+_LONGEST_WORD = 200
+_JOINERS = "\u200c\u200d"  # invisible, but part of how Persian, Hindi and emoji are written
+
+
+def printable(text: object, most: int = _LONGEST_WORD) -> str:
+    r"""Return text that came from a file as it may be shown anywhere: one line, and not long.
+
+    Control characters, which can rewrite a terminal, and those that turn the order of letters, are
+    shown as escapes, ``\x1b``; what is longer than ``most`` characters is cut in the middle.
+    """
+    shown = str(text)
+    if len(shown) > most:
+        end = (most - 1) // 3
+        shown = f"{shown[: most - 1 - end]}…{shown[len(shown) - end :]}"
+    return "".join(map(_shown, shown))
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or character in _JOINERS:
+        return character
+    if character.isspace():
+        return " "
+    return character.encode("unicode_escape").decode("ascii")
+
 
 def listed(words: Sequence[object], most: int = 3) -> str:
     """Return the first few of some things, and how many more there are: ``a, b, c and 4 more``."""
     more = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(map(str, words[:most])) + more
+    return ", ".join(map(printable, words[:most])) + more
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from napari_srgan.models.families import FAMILIES
 from napari_srgan.models.generator import Generator
 from napari_srgan.store.self_test import TENSORS, SelfTest
 from napari_srgan.store.tensor_file import CheckpointError, read_tensors, write_tensors
-from napari_srgan.wording import listed
+from napari_srgan.store.unwrap import Unwrapped
+from napari_srgan.wording import listed, printable
 
 __all__ = [
     "CheckpointError",
@@ -25,6 +27,9 @@ __all__ = [
     "rounded_to_half",
     "save_checkpoint",
 ]
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,11 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> Model:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No model file at {path}.")
-    state, metadata = read_tensors(path)
+    found, metadata = read_tensors(path)
+    state = dict(found.state)
     test = {key: state.pop(key) for key in TENSORS if key in state}
     network = _build(state, path)
+    metadata |= _origin(found, path)
     return Model(
         name=name or metadata.get("name") or path.stem,
         network=network.eval().requires_grad_(False),
@@ -94,6 +101,16 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> Model:
         self_test=SelfTest.from_tensors(test, network, path),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
+
+
+def _origin(found: Unwrapped, path: Path) -> dict[str, str]:
+    """Return what the metadata say of how a network was found in its file, and log a choice."""
+    if not found.chosen:
+        return {}
+    chosen = ", ".join(map(printable, found.chosen))
+    if found.averaged:
+        logger.info("%s: took the averaged weights (%s).", printable(path), chosen)
+    return {"taken_from": chosen, "averaged": "true" if found.averaged else "false"}
 
 
 def save_checkpoint(

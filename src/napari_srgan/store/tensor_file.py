@@ -15,33 +15,31 @@ from torch import Tensor
 
 from napari_srgan.files.atomic import written_whole
 from napari_srgan.store.download import is_web_page
-from napari_srgan.wording import listed
+from napari_srgan.store.unwrap import Unwrapped, unwrap
+from napari_srgan.wording import listed, printable
 
-# Where foreign files, and this package's training, keep the generator among other things.
-_NESTED = (
-    "network",
-    "params_ema",
-    "params",
-    "state_dict",
-    "model_state_dict",
-    "model",
-    "generator",
-)
-_WRAPPERS = ("module.", "_orig_mod.")  # left by DataParallel and torch.compile
 _ADVICE = re.compile(r"weights_only|torch\.load|safe_globals", re.IGNORECASE)
 _HOW_TO_SAVE = "Save the generator's state_dict() alone, best as safetensors."
 _PYTORCH_STARTS = (b"PK", b"\x80")  # of a zip archive, and of a pickle
+_LONGEST_MESSAGE = 4000
 
 
 class CheckpointError(ValueError):
-    """A file is not a generator that this package can run; the message says why."""
+    """A file is not a generator that this package can run; the message says why.
+
+    The message is one line that can be shown anywhere: names in files may be made to rewrite a
+    terminal.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message, _LONGEST_MESSAGE))
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the tensors of a file by name, and what the file says of itself.
+def read_tensors(path: Path) -> tuple[Unwrapped, dict[str, str]]:
+    """Return the generator's tensors in a file, and what the file says of itself.
 
-    They are plain arrays of real numbers, on the CPU, without the prefixes that wrappers give to
-    all names. Those of a safetensors file are the file's own pages: copy what is to be kept.
+    They are plain arrays of real numbers, on the CPU, under the names that the network's own class
+    gave them. Those of a safetensors file are the file's own pages: copy what is to be kept.
 
     Parameters
     ----------
@@ -53,10 +51,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     CheckpointError
         If it is damaged, holds code or anything else that is no tensor.
     """
-    state, metadata = _read(path)
-    state = _unwrapped(state)
-    _check_kinds(state, path)
-    return state, metadata
+    content, metadata = _read(path)
+    try:
+        found = unwrap(content)
+    except ValueError as error:
+        raise CheckpointError(f"{path} {error}") from error
+    _check_kinds(found.state, path)
+    return found, metadata
 
 
 def write_tensors(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -70,7 +71,7 @@ def write_tensors(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str
         part.chmod(0o644)  # safetensors makes it the owner's alone
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _read(path: Path) -> tuple[object, dict[str, str]]:
     with path.open("rb") as file:
         head = file.read(512)
     if not head:
@@ -86,7 +87,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise CheckpointError(
             f"{path} is neither a safetensors nor a PyTorch file: it begins with {head[:24]!r}."
         )
-    return _tensors_of(unpickle(path, _HOW_TO_SAVE), path), {}
+    return unpickle(path, _HOW_TO_SAVE), {}
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -130,30 +131,6 @@ def _first_sentence(error: BaseException) -> str:
     told = [line for line in lines if not _ADVICE.search(line)]
     text = (told or ["it holds something other than tensors"])[0]
     return text if text.endswith(".") else f"{text}."
-
-
-def _tensors_of(content: Any, path: Path) -> dict[str, Tensor]:
-    """Return the state dict in what a PyTorch file holds."""
-    for key in _NESTED:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not content:
-        raise CheckpointError(f"{path} holds {type(content).__name__}, not a generator's tensors.")
-    wrong = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
-    if wrong:
-        raise CheckpointError(
-            f"{path} holds more than tensors: {listed(wrong)}. "
-            "Save the generator's state_dict() alone."
-        )
-    return {str(key): value for key, value in content.items()}
-
-
-def _unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors without the prefix that wrappers gave to all their names."""
-    for wrapper in (*_WRAPPERS, *_WRAPPERS):  # either may be inside the other
-        if all(key.startswith(wrapper) for key in state):
-            state = {key.removeprefix(wrapper): value for key, value in state.items()}
-    return state
 
 
 def _check_kinds(state: dict[str, Tensor], path: Path) -> None:
