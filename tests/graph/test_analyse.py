@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from napari_srgan.graph.analyse import multiply_adds, numbers_at_once, receptive_radius
 from napari_srgan.graph.network import inference_network
+from napari_srgan.graph.ops import Convolution, PixelShuffle, PixelUnshuffle, run_layers
 from napari_srgan.graph.trace import trace
 from napari_srgan.models.srresnet import SRResNet
 
@@ -108,3 +109,23 @@ def test_skip_connections_hold_memory():
             return y + x if self.skips else y
 
     assert numbers_at_once(trace(Dense(skips=True))) > numbers_at_once(trace(Dense(skips=False)))
+
+
+@pytest.mark.parametrize("reach", [0, 1, 2, 4, 5])
+@torch.no_grad()
+def test_the_radius_through_pixels_made_small_again_is_what_a_poked_pixel_reaches(reach):
+    def at_high(source):
+        inputs = 1 if source == 0 else 16
+        kernel = torch.ones(1, 1, 2 * reach + 1, 2 * reach + 1)
+        return (
+            Convolution(source, torch.ones(16, inputs, 1, 1), None, (0, 0)),
+            PixelShuffle(source + 1, 4),
+            Convolution(source + 2, kernel, None, (reach, reach)),
+            PixelUnshuffle(source + 3, 4),
+        )
+
+    layers = (*at_high(0), *at_high(4))
+    poked = torch.zeros(1, 1, 21, 21)
+    poked[..., 10, 10] = 1
+    rows = run_layers(layers, poked).sum((0, 1, 3)).nonzero()
+    assert int((rows - 10).abs().max()) == receptive_radius(layers)

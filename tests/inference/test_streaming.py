@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from napari_srgan.graph.ops import NotStreamableError
+from napari_srgan.graph.ops import (
+    Add,
+    Convolution,
+    Multiply,
+    NotStreamableError,
+    PixelShuffle,
+    PixelUnshuffle,
+    run_layers,
+)
 from napari_srgan.graph.stream_plan import StreamPlan
 from napari_srgan.graph.trace import trace
 from napari_srgan.inference.streaming import RowStream, Work
@@ -79,6 +87,26 @@ def test_any_network_of_such_layers_streams(in_bands, height, width, band) -> No
     torch.testing.assert_close(
         in_bands(StreamPlan.of(trace(network)), image, band), wanted, atol=1e-5, rtol=1e-5
     )
+
+
+@given(height=SIDES, width=SIDES, band=st.integers(1, 9), reach=st.integers(0, 5))
+@settings(max_examples=30)
+def test_what_is_made_small_again_streams(in_bands, height, width, band, reach) -> None:
+    torch.manual_seed(0)
+    high = Convolution(2, torch.randn(1, 1, 2 * reach + 1, 1), None, (reach, 0))
+    layers = (
+        Convolution(0, torch.randn(9, 2, 3, 3), None, (1, 1)),
+        PixelShuffle(1, 3),
+        high,
+        PixelUnshuffle(3, 3),
+        Multiply((4, 1)),
+        Convolution(5, torch.randn(2, 9, 3, 3), None, (1, 1)),
+        Add((6, 0)),
+    )
+    image = torch.randn(1, 2, height, width)
+    found = in_bands(StreamPlan.of(layers), image, band)
+    wanted = run_layers(layers, image)
+    torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-4)
 
 
 def test_a_program_converts_weights_and_leaves_the_network_as_it_is(in_bands) -> None:

@@ -14,6 +14,7 @@ from napari_srgan.graph.ops import (
     Layers,
     NotStreamableError,
     PixelShuffle,
+    PixelUnshuffle,
     input_channels,
     last_uses,
     sources_of,
@@ -69,6 +70,13 @@ def _extent(layer: Layer, sources: list[Extent]) -> Extent:
     if isinstance(layer, PixelShuffle):
         factor = layer.factor
         return Extent(factor * first.scale, first.channels // factor**2, radius)
+    if isinstance(layer, PixelUnshuffle):
+        factor = layer.factor
+        if first.scale % factor:
+            raise NotStreamableError("The network makes images smaller than its input.")
+        # A pixel now has all that the pixels put into it see.
+        seen = Fraction(math.ceil(radius * first.scale / factor) * factor, first.scale)
+        return Extent(first.scale // factor, first.channels * factor**2, seen)
     if isinstance(layer, Interpolate):
         seen = radius + Fraction(layer.reach, first.scale)
         return Extent(layer.factor * first.scale, first.channels, seen)

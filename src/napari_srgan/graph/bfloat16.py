@@ -22,10 +22,12 @@ from napari_srgan.graph.ops import (
     Interpolate,
     Layer,
     Layers,
+    Multiply,
     PixelShuffle,
     Pointwise,
     input_channels,
     moved,
+    scale_of,
     sources_of,
     with_sources,
 )
@@ -65,7 +67,7 @@ class _Writer:
         factor = self._sub_pixels()
         for place, layer in enumerate(self._old, 1):
             if place == self._last and isinstance(layer, Convolution) and factor is not None:
-                self._difference(place, layer, factor)
+                self._difference(layer, factor)
                 break
             self._take(place, layer)
         return tuple(self._new)
@@ -74,8 +76,8 @@ class _Writer:
         if isinstance(layer, Convolution):
             self._convolution(place, layer)
             return
-        if isinstance(layer, (Add, Concat)):
-            full = isinstance(layer, Add)
+        if isinstance(layer, (Add, Multiply, Concat)):
+            full = not isinstance(layer, Concat)
         else:
             full = layer.source not in self._half
         if not full and isinstance(layer, Pointwise):
@@ -110,11 +112,9 @@ class _Writer:
             return None
         return factor if last.weight.shape[0] == input_channels(self._old) * factor**2 else None
 
-    def _difference(self, place: int, layer: Convolution, factor: int) -> None:
+    def _difference(self, layer: Convolution, factor: int) -> None:
         """Write the last convolution as the difference to the image, and add the image to it."""
-        scale = 1
-        for before in self._old[: place - 1]:
-            scale *= before.factor if isinstance(before, (PixelShuffle, Interpolate)) else 1
+        scale = scale_of(self._old[: layer.source])
         features, channels = self._at(layer.source, full=False), input_channels(self._old)
         image = self._append(Cast(0, _HALF))
         beside = self._append(Interpolate(image, scale)) if scale > 1 else image

@@ -6,7 +6,6 @@ is the output. All values are ``(n, c, h, w)``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
@@ -76,8 +75,23 @@ class Add:
 
 
 @dataclass(frozen=True)
+class Multiply:
+    """Product of two values, number by number."""
+
+    sources: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class PixelShuffle:
     """Channels to pixels: ``(f² · c, h, w)`` to ``(c, f · h, f · w)``."""
+
+    source: int
+    factor: int
+
+
+@dataclass(frozen=True)
+class PixelUnshuffle:
+    """Pixels to channels: ``(c, f · h, f · w)`` to ``(f² · c, h, w)``."""
 
     source: int
     factor: int
@@ -115,18 +129,28 @@ class Cast:
     dtype: torch.dtype
 
 
-Layer: TypeAlias = Convolution | Pointwise | Add | PixelShuffle | Interpolate | Concat | Cast
+Layer: TypeAlias = (
+    Convolution
+    | Pointwise
+    | Add
+    | Multiply
+    | PixelShuffle
+    | PixelUnshuffle
+    | Interpolate
+    | Concat
+    | Cast
+)
 Layers: TypeAlias = tuple[Layer, ...]
 
 
 def sources_of(layer: Layer) -> tuple[int, ...]:
     """Return the values that a layer takes."""
-    return layer.sources if isinstance(layer, (Add, Concat)) else (layer.source,)
+    return layer.sources if isinstance(layer, (Add, Multiply, Concat)) else (layer.source,)
 
 
 def with_sources(layer: Layer, at: Callable[[int], int]) -> Layer:
     """Return a layer that takes value ``at(i)`` where it took value ``i``."""
-    if isinstance(layer, Add):
+    if isinstance(layer, (Add, Multiply)):
         first, second = layer.sources
         return replace(layer, sources=(at(first), at(second)))
     if isinstance(layer, Concat):
@@ -180,8 +204,12 @@ def compute(layer: Layer, inputs: list[Tensor]) -> Tensor:
         )
     if isinstance(layer, Add):
         return torch.add(first, *others)
+    if isinstance(layer, Multiply):
+        return torch.mul(first, *others)
     if isinstance(layer, PixelShuffle):
         return F.pixel_shuffle(first, layer.factor)
+    if isinstance(layer, PixelUnshuffle):
+        return F.pixel_unshuffle(first, layer.factor)
     if isinstance(layer, Interpolate):
         return interpolated(first, layer.factor, layer.mode)
     if isinstance(layer, Concat):
@@ -224,6 +252,10 @@ def scale_of(layers: Layers) -> int:
     """Return the factor between the sizes of the input and of the output."""
     scales = [1]
     for layer in layers:
-        factor = layer.factor if isinstance(layer, (PixelShuffle, Interpolate)) else 1
-        scales.append(scales[sources_of(layer)[0]] * factor)
-    return math.prod(scales[-1:])
+        scale = scales[sources_of(layer)[0]]
+        if isinstance(layer, (PixelShuffle, Interpolate)):
+            scale *= layer.factor
+        elif isinstance(layer, PixelUnshuffle):
+            scale //= layer.factor
+        scales.append(scale)
+    return scales[-1]

@@ -18,7 +18,9 @@ from napari_srgan.graph.ops import (
     Interpolate,
     Layer,
     Layers,
+    Multiply,
     PixelShuffle,
+    PixelUnshuffle,
     moved,
     sources_of,
 )
@@ -133,11 +135,13 @@ def _spec(layer: Layer, size: Extent, sources: list[ValueSpec]) -> ValueSpec:
         lag, dtype = lag + layer.reach[0], layer.weight.dtype
     elif isinstance(layer, PixelShuffle):
         lag *= layer.factor
+    elif isinstance(layer, PixelUnshuffle):
+        lag = -(-lag // layer.factor)
     elif isinstance(layer, Interpolate):
         lag = (lag + layer.reach) * layer.factor
     elif isinstance(layer, Cast):
         dtype = layer.dtype
-    elif isinstance(layer, Add):
+    elif isinstance(layer, (Add, Multiply)):
         for source in others:
             dtype = torch.promote_types(dtype, source.dtype)
     return ValueSpec(size.scale, lag, 0, size.channels, dtype)
@@ -153,4 +157,6 @@ def _needed(layer: Layer, source_lag: int, lag: int) -> int:
         return 2 * layer.reach[0]
     if isinstance(layer, Interpolate):
         return 2 * layer.reach
-    return lag - source_lag if isinstance(layer, (Add, Concat)) else 0
+    if isinstance(layer, PixelUnshuffle):
+        return lag * layer.factor - source_lag
+    return lag - source_lag if isinstance(layer, (Add, Multiply, Concat)) else 0

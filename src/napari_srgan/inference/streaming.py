@@ -23,7 +23,9 @@ from napari_srgan.graph.ops import (
     Convolution,
     Interpolate,
     Layer,
+    Multiply,
     PixelShuffle,
+    PixelUnshuffle,
     interpolated,
 )
 from napari_srgan.graph.stream_plan import StreamPlan, ValueSpec
@@ -228,6 +230,10 @@ def _compute(layer: Layer, values: list[_Value], value: _Value) -> None:
         value.put(
             F.pixel_shuffle(values[layer.source].rows(start // factor, stop // factor), factor)
         )
+    elif isinstance(layer, PixelUnshuffle):
+        factor = layer.factor
+        seen = values[layer.source].rows(start * factor, stop * factor)
+        value.put(F.pixel_unshuffle(seen, factor))
     elif isinstance(layer, Interpolate):
         _interpolate(layer, values[layer.source], value)
     elif isinstance(layer, Concat):
@@ -237,6 +243,9 @@ def _compute(layer: Layer, values: list[_Value], value: _Value) -> None:
     elif isinstance(layer, Add):
         first, second = (values[source].rows(start, stop) for source in layer.sources)
         _written(torch.add(first, second, out=value.room()), value)
+    elif isinstance(layer, Multiply):
+        first, second = (values[source].rows(start, stop) for source in layer.sources)
+        _written(torch.mul(first, second, out=value.room()), value)
     elif layer.slope is not None:
         rows = values[layer.source].rows(start, stop)
         _written(_leaky_relu(rows, layer.slope, value.room()), value)
