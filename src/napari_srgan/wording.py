@@ -15,11 +15,14 @@ def printable(text: object, most: int = _LONGEST_WORD) -> str:
     Control characters, which can rewrite a terminal, and those that turn the order of letters, are
     shown as escapes, ``\x1b``; what is longer than ``most`` characters is cut in the middle.
     """
-    shown = str(text)
-    if len(shown) > most:
-        end = (most - 1) // 3
-        shown = f"{shown[: most - 1 - end]}…{shown[len(shown) - end :]}"
-    return "".join(map(_shown, shown))
+    return _cut("".join(map(_shown, _cut(str(text), most))), most)
+
+
+def _cut(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 3
+    return f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
 
 
 def _shown(character: str) -> str:

@@ -60,7 +60,7 @@ def _content(path: Path) -> object:
                 f"{path} is a web page, not VGG19's weights: the download got an error or a "
                 "log-in page."
             )
-    content: object = unpickle(path, "Save VGG19's state_dict() alone.")
+    content: object = unpickle(path)
     return content
 
 

@@ -8,6 +8,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+MOST_BLOCKS = 512
+"""Of a network: many times the deepest published. A file may claim any number."""
+
 
 class Generator(nn.Module, ABC):
     """Super-resolution network: ``(n, channels, h, w)`` to ``(n, channels, scale·h, scale·w)``.
@@ -73,8 +76,11 @@ def check_sizes(
     Raises
     ------
     ValueError
-        If a size is not positive or the scale is not one of those.
+        If a size is not positive, there are more blocks than any network has, or the scale is not
+        one of those.
     """
+    if blocks > MOST_BLOCKS:
+        raise ValueError(f"blocks must be {MOST_BLOCKS} or fewer; got {blocks}.")
     if min(blocks, features, channels) < 1:
         raise ValueError(
             "blocks, features and channels must be 1 or more; "

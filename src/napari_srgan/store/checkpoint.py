@@ -18,6 +18,7 @@ from napari_srgan.models.generator import Generator
 from napari_srgan.store.self_test import TENSORS, SelfTest
 from napari_srgan.store.tensor_file import CheckpointError, read_tensors, write_tensors
 from napari_srgan.store.unwrap import Unwrapped
+from napari_srgan.store.values import converted
 from napari_srgan.wording import listed, printable
 
 __all__ = [
@@ -28,6 +29,9 @@ __all__ = [
     "save_checkpoint",
 ]
 
+
+_LONGEST_NAME = 100  # characters of a model's name
+_LONGEST_PATH = 4000
 
 logger = logging.getLogger(__name__)
 
@@ -87,14 +91,14 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> Model:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"No model file at {path}.")
+        raise FileNotFoundError(f"No model file at {printable(path, _LONGEST_PATH)}.")
     found, metadata = read_tensors(path)
     state = dict(found.state)
     test = {key: state.pop(key) for key in TENSORS if key in state}
     network = _build(state, path)
     metadata |= _origin(found, path)
     return Model(
-        name=name or metadata.get("name") or path.stem,
+        name=name or printable(metadata.get("name") or path.stem, _LONGEST_NAME),
         network=network.eval().requires_grad_(False),
         metadata=metadata,
         generative=metadata.get("invents") == "true",
@@ -185,6 +189,10 @@ def _build(state: dict[str, Tensor], path: Path) -> Generator:
     except ValueError as error:
         raise CheckpointError(f"{path} describes no {kind.__name__}: {error}") from error
     expected = network.state_dict()
+    counts = {
+        key: torch.zeros((), dtype=torch.int64, device="cpu") for key in expected if _is_count(key)
+    }
+    state = counts | state  # files of PyTorch before 0.4.1, and of converters, have none
     missing = sorted(expected.keys() - state.keys())
     extra = sorted(state.keys() - expected.keys())
     shapes = [
@@ -201,18 +209,15 @@ def _build(state: dict[str, Tensor], path: Path) -> Generator:
         raise CheckpointError(
             f"{path} does not fit {kind.__name__} of {sizes}: {'; '.join(problems)}."
         )
-    # Copies: what safetensors gives is the file's own pages, which may change under the network.
-    state = {key: value.to(_dtype_of(expected[key]), copy=True) for key, value in state.items()}
-    broken = [key for key, value in state.items() if not bool(torch.isfinite(value).all())]
-    if broken:
-        raise CheckpointError(f"{path} has weights that are not finite: {listed(broken)}.")
-    network.load_state_dict(state, assign=True)
+    try:
+        network.load_state_dict(converted(state, expected), assign=True)
+    except ValueError as error:
+        raise CheckpointError(f"{path} {error}") from error
     return network
 
 
-def _dtype_of(tensor: Tensor) -> torch.dtype:
-    """Return the type that a network keeps a tensor in, whatever torch's default is."""
-    return torch.float32 if tensor.is_floating_point() else tensor.dtype
+def _is_count(key: str) -> bool:
+    return key.endswith("num_batches_tracked")
 
 
 def _family_of(state: dict[str, Tensor], path: Path) -> tuple[type[Generator], dict[str, Any]]:

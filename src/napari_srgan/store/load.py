@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_srgan.store.cache import entry, locate, registry
 from napari_srgan.store.checkpoint import Model, load_checkpoint
 from napari_srgan.store.registry import MODEL_SUFFIXES, ModelInfo, add_own, list_models, own_file
-from napari_srgan.wording import did_you_mean
+from napari_srgan.wording import did_you_mean, printable
 
 
 def load_model(model: str | Path | Model, *, cache: Path | None = None) -> Model:
@@ -61,7 +61,7 @@ def remember(path: Path) -> str:
         model.name,
         scale=model.scale,
         family=model.network.family,
-        purpose=f"Your own model, from {path}.",
+        purpose=f"Your own model, from {printable(path)}.",
         generative=model.generative,
         licence=model.metadata.get("licence", ""),
         size=path.stat().st_size,
@@ -78,7 +78,7 @@ def forget_loaded() -> None:
 def _load_file(path: Path, name: str | None) -> Model:
     """Load a checkpoint, once for as long as the file does not change."""
     if not path.is_file():
-        raise FileNotFoundError(f"No model file at {path}.")
+        return load_checkpoint(path, name)  # which says so
     status = path.stat()
     return _load_unchanged(path, name, status.st_mtime_ns, status.st_size)
 

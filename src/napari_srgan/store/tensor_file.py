@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,14 +13,25 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from napari_srgan.files.atomic import written_whole
-from napari_srgan.store.download import is_web_page
+from napari_srgan.store.foreign_files import fault_of_beginning, fault_of_count, fault_of_zip
+from napari_srgan.store.pickles import is_too_new, refusal
 from napari_srgan.store.unwrap import Unwrapped, unwrap
 from napari_srgan.wording import listed, printable
 
-_ADVICE = re.compile(r"weights_only|torch\.load|safe_globals", re.IGNORECASE)
-_HOW_TO_SAVE = "Save the generator's state_dict() alone, best as safetensors."
 _PYTORCH_STARTS = (b"PK", b"\x80")  # of a zip archive, and of a pickle
-_LONGEST_MESSAGE = 4000
+_ADVICE = re.compile(r"weights_only|torch\.load|safe_globals", re.IGNORECASE)
+_LONGEST_MESSAGE = 4000  # characters; a path alone may have as many
+_LONGEST_FACT = 1000  # of what a file says of itself
+_MOST_TIMES_ITS_SIZE = 8  # that the tensors of a file may be, where some of them share their values
+# What can be a tensor's numbers: not complex, quantised or packed ones.
+_NUMBERS = frozenset(
+    {
+        *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
+        *(torch.float8_e4m3fn, torch.float8_e5m2, torch.bool),
+        *(torch.int8, torch.int16, torch.int32, torch.int64),
+        *(torch.uint8, torch.uint16, torch.uint32, torch.uint64),
+    }
+)
 
 
 class CheckpointError(ValueError):
@@ -74,12 +84,8 @@ def write_tensors(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str
 def _read(path: Path) -> tuple[object, dict[str, str]]:
     with path.open("rb") as file:
         head = file.read(512)
-    if not head:
-        raise CheckpointError(f"{path} is empty.")
-    if is_web_page(head):
-        raise CheckpointError(
-            f"{path} is a web page, not a model: the download got an error or a login page."
-        )
+    if (fault := fault_of_beginning(head)) is not None:
+        raise CheckpointError(f"{path} {fault}")
     # A safetensors file is the length of its header in 8 bytes, then the header, a JSON object.
     if head[8:9] == b"{":
         return _read_safetensors(path)
@@ -87,63 +93,64 @@ def _read(path: Path) -> tuple[object, dict[str, str]]:
         raise CheckpointError(
             f"{path} is neither a safetensors nor a PyTorch file: it begins with {head[:24]!r}."
         )
-    return unpickle(path, _HOW_TO_SAVE), {}
+    return unpickle(path), {}
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata: dict[str, str] = dict(file.metadata() or {})
-        return load_file(path), metadata
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged or cut short: {error}.") from error
+            fault = fault_of_count(len(file.keys()))
+        state = {} if fault else load_file(path)
+    except Exception as error:  # where bytes are wrong, the reader raises whatever it stumbles on
+        raise CheckpointError(f"{path} is damaged or cut short: {printable(error)}.") from error
+    if fault is not None:
+        raise CheckpointError(f"{path} {fault}")
+    return state, {printable(k): printable(v, _LONGEST_FACT) for k, v in metadata.items()}
 
 
-def unpickle(path: Path, advice: str) -> Any:
+def unpickle(path: Path) -> Any:
     """Return what a PyTorch file holds, if that is tensors and plain values. Nothing in it is run.
 
     Raises
     ------
     CheckpointError
-        If it holds anything else, with the advice, or is damaged.
+        If it holds anything else, which is named, or is damaged.
     """
-    try:
-        with path.open("rb") as file:  # of a path, torch would look at the suffix
+    with path.open("rb") as file:  # of a path, torch would look at the suffix
+        if file.read(2) == b"PK" and (fault := fault_of_zip(path)) is not None:
+            raise CheckpointError(f"{path} {fault}")
+        if is_too_new(path):
+            raise CheckpointError(f"{path} {refusal(path)}")
+        file.seek(0)
+        try:
             return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} is not a plain file of tensors: {_first_sentence(error)} "
-            f"Nothing in it was run. {advice}"
-        ) from error
-    except Exception as error:  # where bytes are wrong, the reader raises whatever it stumbles on
-        raise CheckpointError(
-            f"{path} cannot be read as a PyTorch file; it may be cut short: "
-            f"{_first_sentence(error)}"
-        ) from error
+        except Exception as error:  # of wrong bytes, it raises whatever it stumbles on
+            damaged = f"cannot be read as a PyTorch file; it may be cut short: {_reason(error)}"
+            raise CheckpointError(f"{path} {refusal(path) or damaged}") from error
 
 
-def _first_sentence(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     """Return the part of an error that says what is wrong.
 
     torch puts before it, and after it, how to run the code that a file holds: nobody should.
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = [line for line in lines if not _ADVICE.search(line)]
-    text = (told or ["it holds something other than tensors"])[0]
-    return text if text.endswith(".") else f"{text}."
+    return printable(told[0] if told else type(error).__name__).removesuffix(".") + "."
 
 
-def _check_kinds(state: dict[str, Tensor], path: Path) -> None:
+def _check_kinds(state: Mapping[str, Tensor], path: Path) -> None:
     """Refuse tensors that are no plain arrays of real numbers, or larger than their file."""
     odd = [
         f"{key} ({value.dtype}, {value.layout}, {value.device})"
         for key, value in state.items()
-        if value.is_meta or value.layout != torch.strided or value.is_complex()
+        if value.is_meta or value.layout != torch.strided or value.dtype not in _NUMBERS
     ]
     if odd:
         raise CheckpointError(f"{path} holds what is no plain array of numbers: {listed(odd)}.")
     claimed, size = sum(value.nbytes for value in state.values()), path.stat().st_size
-    if claimed > size:  # a few bytes may claim to be terabytes, all alike
+    if claimed > _MOST_TIMES_ITS_SIZE * size:  # a few bytes may claim to be terabytes, all alike
         raise CheckpointError(
             f"{path} has {size} bytes, but its tensors claim {claimed}. "
             "Save copies of them: tensor.clone()."

@@ -8,7 +8,7 @@ and for prefixes of tensors; what is left has the names that the network's own c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -124,6 +124,13 @@ def unwrap(content: object) -> Unwrapped:
         averaged=averaged or not _AVERAGING_COUNTS.isdisjoint(left_out),
         left_out=tuple(left_out),
     )
+
+
+def best_entry(names: Iterable[str]) -> str | None:
+    """Return which of some names a generator's tensors are most probably kept under, if any."""
+    # An optimizer's state_dict has an entry ``state``.
+    around = [n for n in map(_Name.of, names) if n.is_wrapper and not n.words < {"state", "dict"}]
+    return _best(around)[0].text if around else None
 
 
 def _descend(content: object) -> tuple[object, list[str]]:
