@@ -256,12 +256,13 @@ def own_model(
     from napari_srgan.store import load as library
     from napari_srgan.store import registry
     from napari_srgan.store.checkpoint import save_checkpoint
+    from napari_srgan.store.generative import as_metadata
 
     monkeypatch.setattr(registry, "own_models", {})
 
-    def make(name: str = "tiny", *, invents: bool = False, **sizes: Any) -> str:
+    def make(name: str = "tiny", *, invents: bool | None = False, **sizes: Any) -> str:
         path = tmp_path / f"{name}.safetensors"
-        metadata = {"name": name, "invents": "true" if invents else "false"}
+        metadata = {"name": name, **as_metadata(invents)}
         save_checkpoint(path, random_network(**sizes), metadata)
         return library.remember(path)
 

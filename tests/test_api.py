@@ -195,7 +195,7 @@ def test_a_layer_becomes_a_new_layer_that_remembers_how(random_model):
         "model": "random",
         "family": "srresnet",
         "scale": 4,
-        "generative": False,
+        "generative": None,
         "weights_sha256": "",
         "device": "cpu",
         "precision": "float32",
@@ -244,6 +244,16 @@ def test_provenance_is_a_chain_in_which_what_was_drawn_stays_drawn(own_model):
     assert "input" not in twice["input"]
 
 
+def test_provenance_of_a_model_from_elsewhere_says_that_it_is_not_known(own_model):
+    found, drawing = own_model("found", invents=None), own_model("drawn", invents=True, seed=1)
+    known = own_model("known", invents=False, seed=2)
+    once = ns.upscale(Image(random_image((9, 7))), found, **FAST)
+
+    assert json.loads(json.dumps(once.metadata["napari-srgan"]))["generative"] is None
+    assert made_by(once, known)["generative"] is None
+    assert made_by(once, drawing)["generative"] is True
+
+
 def test_a_lazy_layer_says_where_it_will_be_computed(random_model):
     lazy = Image(da.from_array(random_image((9, 7), "u2")))
     found = made_by(lazy, random_model())
@@ -280,7 +290,10 @@ def test_models_are_names_that_know_what_they_are(own_model):
     assert models[0] == "srresnet-x4"
     assert "srgan-x4" in models
     assert str(models) == str([str(name) for name in models])
+    own_model("found", invents=None)
     assert [name for name in models if name.generative] == ["srgan-x4", "mine"]
+    found = ns.list_models()[-1]
+    assert (found, found.generative) == ("found", None)
     first, mine = models[0], models[-1]
     assert (first.scale, first.family, first.bundled) == (4, "srresnet", True)
     assert first.size == entry("srresnet-x4").size

@@ -14,6 +14,7 @@ from napari_srgan.inference import verify as verification
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.store import load
 from napari_srgan.store.checkpoint import save_checkpoint
+from napari_srgan.store.registry import entry
 from napari_srgan.store.self_test import SelfTest, make_self_test
 
 
@@ -100,7 +101,15 @@ def test_a_wrong_option_ends_before_any_work(
 def test_the_models_are_listed_with_their_purpose_and_place() -> None:
     result = call("models")
     assert result.exit_code == 0
-    assert "srresnet-x4 (×4, in the package)" in result.stdout
+    assert "srresnet-x4 (×4, in the package): invents no detail" in result.stdout
+    assert "srgan-x4 (×4, in the package): invents detail" in result.stdout
+
+
+def test_what_is_not_known_of_a_model_is_listed_as_not_known(monkeypatch) -> None:
+    unknown = replace(entry("srresnet-x4"), generative=None)
+    monkeypatch.setattr("napari_srgan.store.cache.registry", lambda: (unknown,))
+
+    assert "not known whether it invents detail" in call("models").stdout
 
 
 def test_the_models_that_are_here_are_verified_on_every_device() -> None:

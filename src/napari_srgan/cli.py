@@ -113,6 +113,7 @@ def models(
         return
     with _told():
         from napari_srgan.store.cache import Present, cache_folder, plan, registry
+        from napari_srgan.store.generative import in_words
 
         cache = cache_folder()
         for weights in registry():
@@ -121,7 +122,8 @@ def models(
                     where = "in the package" if weights.file == path.name else "downloaded"
                 case _:
                     where = f"to be downloaded: napari-srgan fetch {weights.name}"
-            _say(f"{weights.name} (×{weights.scale}, {where})\n    {weights.purpose}")
+            named = f"{weights.name} (×{weights.scale}, {where})"
+            _say(f"{named}: {in_words(weights.generative)}\n    {weights.purpose}")
         _say(f"Downloads are kept in {cache}.")
 
 

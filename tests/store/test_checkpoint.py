@@ -231,9 +231,20 @@ def test_the_name_is_the_one_asked_for_then_the_files_own_then_its_stem(random_n
     assert load_checkpoint(path).generative
 
 
-def test_a_model_invents_only_where_the_file_says_so(load, state):
-    assert not load(state).generative
-    assert not load(save(state, {"invents": "maybe"})).generative
+@pytest.mark.parametrize(
+    ("says", "generative"),
+    [
+        ({"invents": "true"}, True),
+        ({"invents": "false"}, False),
+        ({"invents": "maybe"}, None),
+        ({}, None),
+    ],
+)
+def test_whether_a_model_invents_is_what_its_file_says_and_else_unknown(
+    load, state, says, generative
+):
+    assert load(save(state, says)).generative is generative
+    assert load(state).generative is None
 
 
 def test_the_content_decides_not_the_suffix(load, state):

@@ -12,6 +12,7 @@ import torch
 from napari_srgan.inference.verify import verify
 from napari_srgan.models.generator import Generator
 from napari_srgan.store.checkpoint import load_checkpoint, rounded_to_half, save_checkpoint
+from napari_srgan.store.generative import as_metadata, either, generative_by
 from napari_srgan.store.self_test import make_self_test
 from napari_srgan.training.run.checkpoints import Checkpoints, read_state
 from napari_srgan.training.run.folder import BEST, PHASES, RunFolder, digest_of
@@ -51,14 +52,13 @@ def export_generator(
     described["data"] = Path(described["data"]).name  # where it lay is nobody's business
     network = build_network(recipe)
     network.load_state_dict(state)
-    generative = phase == "adversarial"
     metadata = {
         "name": name,
         "family": network.family,
         "phase": phase,
         "generator": which,
         "step": str(step),
-        "invents": "true" if generative else "false",
+        **as_metadata(phase == "adversarial"),
         **{key: json.dumps(value) for key, value in described.items()},
     }
     entry = _write(target, network, metadata, half)
@@ -111,7 +111,7 @@ def export_interpolated(
     )
     metadata = {
         "name": name,
-        "invents": "true" if first.generative or second.generative else "false",
+        **as_metadata(either(first.generative, second.generative)),
         "between": json.dumps([digest_of(faithful), digest_of(sharp)]),
         "share": str(share),
     }
@@ -142,7 +142,7 @@ def _write(
         "scale": network.scale,
         "metrics": {},
         "family": network.family,
-        "generative": metadata["invents"] == "true",
+        "generative": generative_by(metadata),
     }
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_srgan.store.generative import either
+
 if TYPE_CHECKING:
     import napari.layers
     from numpy.typing import NDArray
@@ -99,7 +101,8 @@ def upscaled_layer(
         Upscaling factor of the last two axes.
     provenance : mapping
         What made the pixels, kept in the new layer's metadata; if the layer is itself a result,
-        with its own as ``input``. What was drawn by one network of the chain stays drawn.
+        with its own as ``input``. What was drawn by one network of the chain stays drawn, and what
+        is not known stays unknown.
     start : tuple of int, optional
         See :func:`upscaled_geometry`.
     """
@@ -107,7 +110,7 @@ def upscaled_layer(
 
     made_by = dict(provenance)
     if earlier := layer.metadata.get(METADATA_KEY):
-        drawn = bool(made_by.get("generative")) or bool(earlier.get("generative"))
+        drawn = either(made_by.get("generative"), earlier.get("generative"))
         made_by |= {"generative": drawn, "input": earlier}
     state = layer.as_layer_data_tuple()[1]
     carried = {key: state[key] for key in _CARRIED if key in state}

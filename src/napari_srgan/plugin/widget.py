@@ -32,6 +32,7 @@ CAUTION = (
     "It invents texture that was not in the image. For measurement and diagnosis choose a faithful "
     "model."
 )
+NOT_KNOWN = "It is not known whether it invents detail."
 
 
 def refresh_models() -> None:
@@ -86,7 +87,6 @@ class Upscale(Container[Widget]):
         controls.align(self, 3.5)
         fold = controls.folded(self.advanced, "Advanced options")
         self.native.layout().insertWidget(self.index(self.buttons), fold)
-        self.caution.value = CAUTION
         self._connect()
         open_widgets.add(self)
         in_background(worker.find_devices, self._show_devices)
@@ -173,7 +173,8 @@ class Upscale(Container[Widget]):
             return
         info = info_of(self.model.value)
         self.purpose.value = info.purpose
-        self.caution.visible = info.generative
+        self.caution.value = NOT_KNOWN if info.generative is None else CAUTION
+        self.caution.visible = info.generative is not False
         described = self.devices_found.descriptions.get(self.device.value), self.devices_found.hint
         self.hint.value = "\n".join(line for line in described if line)
         self.hint.visible = bool(self.hint.value)

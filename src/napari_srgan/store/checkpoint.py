@@ -15,6 +15,7 @@ from torch import Tensor
 
 from napari_srgan.models.families import FAMILIES
 from napari_srgan.models.generator import Generator
+from napari_srgan.store.generative import generative_by
 from napari_srgan.store.self_test import TENSORS, SelfTest
 from napari_srgan.store.tensor_file import CheckpointError, read_tensors, write_tensors
 from napari_srgan.store.unwrap import Unwrapped
@@ -48,8 +49,9 @@ class Model:
         In evaluation mode, float32, on the CPU.
     metadata : mapping of str to str
         What the file says of itself; empty for files that cannot.
-    generative : bool
-        Whether it was trained to draw plausible texture, so that fine detail is no evidence.
+    generative : bool or None
+        Whether it was trained to draw plausible texture, so that fine detail is no evidence. None
+        where nothing says so, as in files of other projects: it is not known.
     self_test : SelfTest or None
         What shows whether a device computes what it should; None where the file has none.
     sha256 : str
@@ -59,7 +61,7 @@ class Model:
     name: str
     network: Generator
     metadata: Mapping[str, str]
-    generative: bool = False
+    generative: bool | None = None
     self_test: SelfTest | None = None
     sha256: str = ""
 
@@ -101,7 +103,7 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> Model:
         name=name or printable(metadata.get("name") or path.stem, _LONGEST_NAME),
         network=network.eval().requires_grad_(False),
         metadata=metadata,
-        generative=metadata.get("invents") == "true",
+        generative=generative_by(metadata),
         self_test=SelfTest.from_tensors(test, network, path),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )

@@ -28,7 +28,7 @@ _JSON_KINDS: dict[str, tuple[type, ...]] = {
     "scale": (int,),
     "metrics": (dict,),
     "family": (str,),
-    "generative": (bool,),
+    "generative": (bool, type(None)),
 }
 
 DEFAULT_MODEL = "srresnet-x4"
@@ -60,7 +60,8 @@ class Weights:
     family
         The generator's, ``srresnet``.
     generative
-        Whether the model draws texture that is not in the image, as a GAN does.
+        Whether the model draws texture that is not in the image, as a GAN does; None if that is not
+        known.
 
     Raises
     ------
@@ -79,7 +80,7 @@ class Weights:
     scale: int
     metrics: Mapping[str, Mapping[str, float]] = field(hash=False)
     family: str
-    generative: bool
+    generative: bool | None
 
     def __post_init__(self) -> None:
         if faults := list(_faults(self)):
@@ -184,8 +185,9 @@ class ModelInfo(str):
         The generator's, ``srresnet``.
     purpose : str
         One line on what it is for.
-    generative : bool
-        Whether it draws texture that is not in the image, so that fine detail is no evidence.
+    generative : bool or None
+        Whether it draws texture that is not in the image, so that fine detail is no evidence; None
+        if that is not known. Ask for faithful ones with ``is False``.
     licence : str
         Terms of use of the weights; empty where they are not known.
     size : int
@@ -197,7 +199,7 @@ class ModelInfo(str):
     scale: int
     family: str
     purpose: str
-    generative: bool
+    generative: bool | None
     licence: str
     size: int
     bundled: bool
@@ -209,7 +211,7 @@ class ModelInfo(str):
         scale: int,
         family: str,
         purpose: str,
-        generative: bool,
+        generative: bool | None,
         licence: str,
         size: int,
         bundled: bool,
@@ -250,7 +252,7 @@ def list_models() -> list[ModelInfo]:
     """Return all models that can be chosen by name, with what is known of each.
 
     Those of the registry come first, then files added in this session. They print as names, and
-    are strings: ``[name for name in list_models() if not name.generative]``.
+    are strings: ``[name for name in list_models() if name.generative is False]``.
     """
     return [*map(ModelInfo.of, registry()), *(info for _, info in own_models.values())]
 

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QLabel
 from napari_srgan.inference import devices
 from napari_srgan.plugin import controls, job, worker
 from napari_srgan.plugin.messages import Failed
-from napari_srgan.plugin.widget import CAUTION, NO_LAYER, refresh_models
+from napari_srgan.plugin.widget import CAUTION, NO_LAYER, NOT_KNOWN, refresh_models
 
 MODULE = "napari_srgan.plugin.widget"
 
@@ -70,6 +70,7 @@ class TestModels:
     def test_the_caution_does_not_wait_for_the_trial(self, alone, own_model, is_shown, monkeypatch):
         _viewer, widget = alone(GREY)
         own_model("gan", invents=True)
+        own_model("found", invents=None)
         refresh_models()
         assert not is_shown(widget.caution)
         monkeypatch.setattr(worker.Estimates, "ask", lambda *_: None)  # it never ends
@@ -77,6 +78,9 @@ class TestModels:
         widget.model.value = "gan"
         assert is_shown(widget.caution)
         assert widget.caution.value == CAUTION
+        widget.model.value = "found"
+        assert is_shown(widget.caution)
+        assert widget.caution.value == NOT_KNOWN
         widget.model.value = "tiny"
         assert not is_shown(widget.caution)
 

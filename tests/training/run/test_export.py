@@ -47,6 +47,17 @@ def test_it_invents_if_either_does_and_says_what_it_is_made_of(tmp_path, two) ->
     ] is False  # fmt: skip
 
 
+def test_of_what_is_not_known_nothing_is_claimed(tmp_path, two, random_network) -> None:
+    found = tmp_path / "found.safetensors"
+    save_checkpoint(found, random_network(), {})
+
+    faithful = export_interpolated(two[0], found, tmp_path / "b.safetensors", "b", share=0.5)
+    drawing = export_interpolated(found, two[1], tmp_path / "c.safetensors", "c", share=0.5)
+
+    assert faithful["generative"] is load_checkpoint(tmp_path / "b.safetensors").generative is None
+    assert drawing["generative"] is load_checkpoint(tmp_path / "c.safetensors").generative is True
+
+
 def test_networks_of_other_sizes_and_shares_beyond_are_refused(
     tmp_path, two, random_network
 ) -> None:
