@@ -206,6 +206,7 @@ def fake_cards(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return what has runs choose so many CUDA cards, for which the CPU computes."""
     import torch
 
+    from napari_srgan.graph.back_project import FREE, Bounds
     from napari_srgan.inference import planning, run
     from napari_srgan.inference.runner import Pass, Runner, runner_for
     from napari_srgan.inference.transfers import DeviceTransfer
@@ -218,8 +219,10 @@ def fake_cards(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             self.transfer = DeviceTransfer(cpu)
             self._cpu = Runner(network, cpu, precision)
 
-        def begin(self, height: int, width: int, band: int | None = None) -> Pass:
-            return self._cpu.begin(height, width, band)
+        def begin(
+            self, height: int, width: int, band: int | None = None, bounds: Bounds = FREE
+        ) -> Pass:
+            return self._cpu.begin(height, width, band, bounds)
 
         def on(self, device: torch.device, precision: torch.dtype | None = None) -> Runner:
             kind = Runner if device.type == "cpu" else Card
@@ -228,8 +231,12 @@ def fake_cards(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def choose(count: int = 1, *, begin: Callable[..., Pass] | None = None) -> None:
         cards = [torch.device(f"cuda:{i}") for i in range(count)]
 
-        def runner(model: Any, *, colour: bool, device: Any, precision: Any) -> Runner:
-            made = runner_for(model, colour=colour, device=cpu, precision=precision)
+        def runner(
+            model: Any, *, colour: bool, device: Any, precision: Any, refinement: Any
+        ) -> Runner:
+            made = runner_for(
+                model, colour=colour, device=cpu, precision=precision, refinement=refinement
+            )
             return Card(made.network, device, precision)
 
         if begin is not None:

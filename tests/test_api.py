@@ -201,6 +201,8 @@ def test_a_layer_becomes_a_new_layer_that_remembers_how(random_model):
         "precision": "float32",
         "normalize": "auto",
         "nan": "error",
+        "quality": "standard",
+        "consistent": False,
         "notes": [],
         "version": ns.__version__,
         "torch": torch.__version__,

@@ -60,6 +60,7 @@ PACKAGES = {
     "training": {"torch", "numpy", "scipy", "skimage", "PIL"},
 }
 MORE_PACKAGES = {
+    "graph.back_project": {"numpy"},
     "inference.dask_arrays": {"dask"},
     "inference.devices": {"psutil"},
     "inference.images": {"scipy"},

@@ -34,15 +34,18 @@ def watch_passes(
     """Watch passes, as the fixture ``passes`` says, for as long as the patch holds."""
     import torch
 
+    from napari_srgan.graph.back_project import FREE, Bounds
     from napari_srgan.inference.runner import Runner
 
     windows: list[Window] = []
     begin, count = Runner.begin, itertools.count(1)
 
-    def watched(runner: Runner, height: int, width: int, band: int | None = None) -> Pass:
+    def watched(
+        runner: Runner, height: int, width: int, band: int | None = None, bounds: Bounds = FREE
+    ) -> Pass:
         window = Window(runner.device.type, height, width, band)
         windows.append(window)
-        work = begin(runner, height, width, band)
+        work = begin(runner, height, width, band, bounds)
 
         def feed(low: torch.Tensor) -> torch.Tensor:
             if fails is not None and fails(window, next(count)):

@@ -21,6 +21,7 @@ from napari_srgan.inference.runner import runners
 from napari_srgan.inference.settings import (
     NotFinite,
     Progress,
+    Quality,
     Settings,
     finish,
     iter_recorded,
@@ -65,6 +66,8 @@ def upscale(
     normalize: Normalize = ...,
     channel_axis: int | None = ...,
     nan: NotFinite = ...,
+    quality: Quality = ...,
+    consistent: bool = ...,
     out: None = ...,
 ) -> dask.array.Array: ...
 
@@ -81,6 +84,8 @@ def upscale(
     normalize: Normalize = ...,
     channel_axis: int | None = ...,
     nan: NotFinite = ...,
+    quality: Quality = ...,
+    consistent: bool = ...,
     out: None = ...,
 ) -> Array: ...
 
@@ -97,6 +102,8 @@ def upscale(
     normalize: Normalize = ...,
     channel_axis: int | None = ...,
     nan: NotFinite = ...,
+    quality: Quality = ...,
+    consistent: bool = ...,
     out: Result,
 ) -> Result: ...
 
@@ -113,6 +120,8 @@ def upscale(
     normalize: Normalize = ...,
     channel_axis: int | None = ...,
     nan: NotFinite = ...,
+    quality: Quality = ...,
+    consistent: bool = ...,
     out: None = ...,
 ) -> napari.layers.Image: ...
 def upscale(
@@ -126,6 +135,8 @@ def upscale(
     normalize: Normalize = "auto",
     channel_axis: int | None = None,
     nan: NotFinite = "error",
+    quality: Quality = "standard",
+    consistent: bool = False,
     out: Any = None,
 ) -> Any:
     """Upscale an image by the model's factor, ×4 with the models that ship.
@@ -161,6 +172,15 @@ def upscale(
         ``channel``) knows. Colours of an RGB image share theirs.
     nan : {"error", "fill"}
         Whether NaN and infinite values are refused, or filled from their nearest finite neighbour.
+    quality : {"standard", "ensemble"}
+        ``ensemble``: the mean of the results for the eight flips and turns of the image, which is
+        nearer to the truth and takes eight times as long.
+    consistent : bool
+        Whether the result is held to the image: reduced again by antialiased bicubic interpolation
+        (Pillow's, torch's), it equals the image within half a level of an integer's, within 1e-4 of
+        the range of floats. Where values of the image are set apart, or so far apart that no pixels
+        between black and white can be reduced to them, it comes as near as it can. Alpha is
+        interpolated as ever.
     out : array, optional
         For arrays: what is filled with the result, piece by piece, and returned. Anything with a
         shape, a dtype and slices to assign to, such as a ``numpy.memmap`` or a ``zarr.Array``.
@@ -201,6 +221,8 @@ def upscale(
             normalize=normalize,
             channel_axis=channel_axis,
             nan=nan,
+            quality=quality,
+            consistent=consistent,
             out=out,
         )
     )
@@ -218,6 +240,8 @@ def iter_upscale(
     normalize: Normalize = ...,
     channel_axis: int | None = ...,
     nan: NotFinite = ...,
+    quality: Quality = ...,
+    consistent: bool = ...,
     out: None = ...,
 ) -> Generator[Progress, None, dask.array.Array]: ...
 
@@ -234,6 +258,8 @@ def iter_upscale(
     normalize: Normalize = ...,
     channel_axis: int | None = ...,
     nan: NotFinite = ...,
+    quality: Quality = ...,
+    consistent: bool = ...,
     out: None = ...,
 ) -> Generator[Progress, None, Array]: ...
 
@@ -250,6 +276,8 @@ def iter_upscale(
     normalize: Normalize = ...,
     channel_axis: int | None = ...,
     nan: NotFinite = ...,
+    quality: Quality = ...,
+    consistent: bool = ...,
     out: Result,
 ) -> Generator[Progress, None, Result]: ...
 
@@ -266,6 +294,8 @@ def iter_upscale(
     normalize: Normalize = ...,
     channel_axis: int | None = ...,
     nan: NotFinite = ...,
+    quality: Quality = ...,
+    consistent: bool = ...,
     out: None = ...,
 ) -> Generator[Progress, None, napari.layers.Image]: ...
 def iter_upscale(
@@ -279,6 +309,8 @@ def iter_upscale(
     normalize: Normalize = "auto",
     channel_axis: int | None = None,
     nan: NotFinite = "error",
+    quality: Quality = "standard",
+    consistent: bool = False,
     out: Any = None,
 ) -> Generator[Progress, None, Any]:
     """Upscale as :func:`upscale` does, yielding :class:`Progress` after every band or tile.
@@ -291,7 +323,7 @@ def iter_upscale(
             "out is for arrays. Upscale a layer's data, or store a dask array: result.to_zarr(…)."
         )
     loaded = load_model(model)
-    settings = Settings(device=device, precision=precision, tile=tile, nan=nan)
+    settings = Settings(device, precision, tile, nan, quality, consistent)
     if _is_layer(image):
         return _iter_layer(image, loaded, rgb, normalize, channel_axis, settings)
     if _is_dask(image):

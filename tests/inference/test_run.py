@@ -517,11 +517,11 @@ def test_a_card_without_memory_hands_over_to_the_cpu_and_says_so(random_model, f
     expected, _ = run(IMAGE, random_model(), tile=WHOLE)
     on_the_card = []
 
-    def full(card, height, width, band=None):
+    def full(card, height, width, band, bounds):
         on_the_card.append((height, width))
         if len(on_the_card) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return card._cpu.begin(height, width, band)
+        return card._cpu.begin(height, width, band, bounds)
 
     fake_cards(begin=full)
 

@@ -84,7 +84,9 @@ def test_each_side_grows_by_the_scale(random_network, scale, channels):
 
 def radius_of(network):
     """Return how far an output sees, in pixels of the input, as its layers say."""
-    return extents(trace(network))[-1].radius
+    rows, columns = extents(trace(network))[-1].radius
+    assert rows == columns
+    return rows
 
 
 def test_the_radius_is_the_papers():

@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_srgan.graph.back_project import reduction_taps
+
 SCALE = 4  # §3.1
 
 # Stands in the names of packed images: raise it when the numbers below change.
 REDUCTION_VERSION = 1
 
-_REACH = 2  # of the bicubic kernel, in low-resolution pixels
 _BLOCK = 16  # rows worked on at a time: they stay in the processor's cache
 
 Pixels = NDArray[np.uint8]
@@ -54,7 +55,8 @@ def shrink(high: NDArray[Depth], scale: int = SCALE) -> NDArray[Depth]:
 
 def _shrunk_down(image: NDArray[Depth], scale: int) -> NDArray[Depth]:
     """Return the image shrunk along its first axis and rounded, halves upwards."""
-    beyond, weights = _taps(scale)
+    first, weights = reduction_taps(scale)
+    beyond = -first
     padded = np.pad(image, [(beyond, beyond)] + [(0, 0)] * (image.ndim - 1), mode="edge")
     shrunk = np.empty((image.shape[0] // scale, *image.shape[1:]), image.dtype)
     for begin in range(0, len(shrunk), _BLOCK):
@@ -67,15 +69,3 @@ def _shrunk_down(image: NDArray[Depth], scale: int) -> NDArray[Depth]:
         # Where the scale is a power of two the weights are dyadic, and these sums exact.
         rows[...] = np.clip(np.floor(total), 0, np.iinfo(image.dtype).max)
     return shrunk
-
-
-def _taps(scale: int) -> tuple[int, NDArray[np.float64]]:
-    """Return how many pixels before its own a low pixel sees, and the weights from there on."""
-    centre = (scale - 1) / 2
-    first = int(np.ceil(centre - _REACH * scale))
-    last = int(np.floor(centre + _REACH * scale))
-    t = np.abs(np.arange(first, last + 1) - centre) / scale
-    near = 1.5 * t**3 - 2.5 * t**2 + 1
-    far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
-    kernel = np.where(t <= 1, near, far)
-    return -first, kernel / kernel.sum()

@@ -31,13 +31,14 @@ class Extent:
         Pixels to a pixel of the input, along one axis.
     channels : int
         Of a pixel.
-    radius : fractions.Fraction
-        How far a pixel sees into the input, to each side, in pixels of the input.
+    radius : tuple of fractions.Fraction
+        How far a pixel sees into the input, to each side along rows and columns, in pixels of the
+        input.
     """
 
     scale: int
     channels: int
-    radius: Fraction = Fraction(0)
+    radius: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
 
     @property
     def numbers(self) -> int:
@@ -63,31 +64,33 @@ def _extent(layer: Layer, sources: list[Extent]) -> Extent:
     first, *others = sources
     if any(source.scale != first.scale for source in others):
         raise NotStreamableError("The network puts images of different sizes together.")
-    radius = max(source.radius for source in sources)
+    down, across = (max(source.radius[axis] for source in sources) for axis in (0, 1))
     if isinstance(layer, Convolution):
-        seen = radius + Fraction(max(layer.reach), first.scale)
-        return Extent(first.scale, int(layer.weight.shape[0]), seen)
+        rows, columns = (Fraction(reach, first.scale) for reach in layer.reach)
+        return Extent(first.scale, int(layer.weight.shape[0]), (down + rows, across + columns))
     if isinstance(layer, PixelShuffle):
         factor = layer.factor
-        return Extent(factor * first.scale, first.channels // factor**2, radius)
+        return Extent(factor * first.scale, first.channels // factor**2, (down, across))
     if isinstance(layer, PixelUnshuffle):
         factor = layer.factor
         if first.scale % factor:
             raise NotStreamableError("The network makes images smaller than its input.")
-        # A pixel now has all that the pixels put into it see.
-        seen = Fraction(math.ceil(radius * first.scale / factor) * factor, first.scale)
+        pixel = Fraction(factor, first.scale)  # which now has all that those put into it see
+        seen = math.ceil(down / pixel) * pixel, math.ceil(across / pixel) * pixel
         return Extent(first.scale // factor, first.channels * factor**2, seen)
     if isinstance(layer, Interpolate):
-        seen = radius + Fraction(layer.reach, first.scale)
+        beside = Fraction(layer.reach, first.scale)
+        seen = down + beside, across + beside
         return Extent(layer.factor * first.scale, first.channels, seen)
     if isinstance(layer, Concat):
-        return Extent(first.scale, sum(source.channels for source in sources), radius)
-    return Extent(first.scale, first.channels, radius)
+        channels = sum(source.channels for source in sources)
+        return Extent(first.scale, channels, (down, across))
+    return Extent(first.scale, first.channels, (down, across))
 
 
 def receptive_radius(layers: Layers) -> int:
     """Return how many input pixels a result depends on, to each side, rounded up."""
-    return math.ceil(extents(layers)[-1].radius)
+    return math.ceil(max(extents(layers)[-1].radius))
 
 
 def multiply_adds(layers: Layers) -> int:

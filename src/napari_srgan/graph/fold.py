@@ -16,7 +16,9 @@ from napari_srgan.graph.ops import (
     Layers,
     PixelShuffle,
     Pointwise,
+    is_of_any_channel,
     sources_of,
+    users_of,
     with_sources,
 )
 from napari_srgan.models.subpixel import kernel_before_shuffle, low_resolution_reach
@@ -31,7 +33,7 @@ def fold_affine(layers: Layers) -> Layers:
     """
     new: list[Layer] = []
     at = [0]  # where the values of the old list are in the new one
-    users = _users(layers)
+    users = users_of(layers)
     exact: dict[int, Convolution] = {}  # new places of convolutions folded so far, in float64
     for old in layers:
         layer = with_sources(old, at.__getitem__)
@@ -51,16 +53,6 @@ def fold_affine(layers: Layers) -> Layers:
     for place, conv in exact.items():
         new[place - 1] = _as(conv, torch.float32)
     return tuple(new)
-
-
-def _users(layers: Layers) -> list[int]:
-    """Return how many layers take each value; the output has one more."""
-    users = [0] * (len(layers) + 1)
-    for layer in layers:
-        for source in sources_of(layer):
-            users[source] += 1
-    users[-1] += 1
-    return users
 
 
 def _as(conv: Convolution, dtype: torch.dtype) -> Convolution:
@@ -201,7 +193,7 @@ def _change_last(
     if isinstance(last, PixelShuffle) and last.source:
         sub_pixels, place = last.factor**2, last.source - 1
         last = layers[place]
-    if not isinstance(last, Convolution) or last.groups != 1 or _users(layers)[place + 1] != 1:
+    if not isinstance(last, Convolution) or last.groups != 1 or users_of(layers)[place + 1] != 1:
         return None
     return (*layers[:place], change(last, sub_pixels), *layers[place + 1 :])
 
@@ -214,7 +206,7 @@ def convolve_before_shuffle(layers: Layers) -> Layers:
     3 · f² at the low resolution, and only these are shuffled: :mod:`napari_srgan.models.subpixel`.
     An activation in between is the same on either side.
     """
-    users = _users(layers)
+    users = users_of(layers)
     delayed = {
         place: shuffle
         for place in range(len(layers))
@@ -249,7 +241,7 @@ def _shuffle_before(layers: Layers, place: int, users: list[int]) -> int | None:
         layer = layers[value - 1]
         if isinstance(layer, PixelShuffle):
             return value - 1
-        if not isinstance(layer, Pointwise) or not _is_of_any_channel(layer):
+        if not isinstance(layer, Pointwise) or not is_of_any_channel(layer):
             return None
         value = layer.source
     return None
@@ -258,12 +250,6 @@ def _shuffle_before(layers: Layers, place: int, users: list[int]) -> int | None:
 def _gains(conv: Convolution) -> bool:
     outputs, _, height, width = conv.weight.shape
     return outputs <= _FEW and conv.groups == 1 and conv.dilation == (1, 1) and height == width
-
-
-def _is_of_any_channel(layer: Pointwise) -> bool:
-    """Return whether a function is the same for all channels."""
-    tensors = [value for value in layer.options.values() if isinstance(value, Tensor)]
-    return all(tensor.numel() == 1 for tensor in tensors)
 
 
 def _before_shuffle(conv: Convolution, factor: int) -> Convolution:

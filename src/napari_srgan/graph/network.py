@@ -7,12 +7,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from napari_srgan.graph.analyse import numbers_at_once, receptive_radius
+from napari_srgan.graph.back_project import FREE, Bounds
 from napari_srgan.graph.fold import (
     convolve_before_shuffle,
     fold_affine,
@@ -35,8 +36,12 @@ from napari_srgan.models.generator import Generator
 
 log = logging.getLogger(__name__)
 
-Function: TypeAlias = Callable[[Tensor], Tensor]
-"""Takes images ``(n, c, h, w)`` in [0, 1] and returns them upscaled."""
+
+class Function(Protocol):
+    """Upscales images ``(n, c, h, w)`` in [0, 1], float32 on its device."""
+
+    def __call__(self, low: Tensor, bounds: Bounds = FREE) -> Tensor:
+        """Return images upscaled, within bounds where they are held to what they were made of."""
 
 
 class InferenceNetwork(Protocol):
@@ -107,16 +112,25 @@ class LayerNetwork:
     def placed(self, device: torch.device, precision: torch.dtype) -> Function:
         """Return what computes whole windows on a device, in a floating type."""
         layers = tuple(
-            _channels_last(moved(moved(layer, precision), device)) for layer in self.layers
+            channels_last(moved(moved(layer, precision), device)) for layer in self.layers
         )
-        return lambda x: run_layers(layers, x)
+        return _unbounded(lambda low: run_layers(layers, low.to(precision)))
 
     def stream_plan(self, precision: torch.dtype) -> StreamPlan:
         """Return the plan by which rows are streamed, on the CPU."""
         return StreamPlan.of(self.layers, precision)
 
 
-def _channels_last(layer: Layer) -> Layer:
+def _unbounded(compute: Callable[[Tensor], Tensor]) -> Function:
+    """Return a function whose results are not held to images, for which bounds are nothing."""
+
+    def run(low: Tensor, bounds: Bounds = FREE) -> Tensor:  # noqa: ARG001
+        return compute(low)
+
+    return run
+
+
+def channels_last(layer: Layer) -> Layer:
     """Return a layer whose weights lie channels-last, strides of single channels included.
 
     By these libraries choose how a convolution of one channel is computed.
@@ -200,7 +214,7 @@ class OpaqueNetwork:
         """Return what computes whole windows on a device, in a floating type."""
         placed = copy.deepcopy(self.module).to(device, precision)
         placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
-        return placed
+        return _unbounded(lambda low: placed(low.to(precision)))
 
     def stream_plan(self, precision: torch.dtype) -> None:  # noqa: ARG002
         """Return None: rows of what cannot be read cannot be streamed."""

@@ -158,6 +158,28 @@ def with_sources(layer: Layer, at: Callable[[int], int]) -> Layer:
     return replace(layer, source=at(layer.source))
 
 
+def append(layers: list[Layer], layer: Layer) -> int:
+    """Append a layer to a list that is being written, and return the place of its value."""
+    layers.append(layer)
+    return len(layers)
+
+
+def users_of(layers: Layers) -> list[int]:
+    """Return how many layers take each value; the output has one more."""
+    users = [0] * (len(layers) + 1)
+    for layer in layers:
+        for source in sources_of(layer):
+            users[source] += 1
+    users[-1] += 1
+    return users
+
+
+def is_of_any_channel(layer: Pointwise) -> bool:
+    """Return whether a function is the same for all channels."""
+    tensors = [value for value in layer.options.values() if isinstance(value, Tensor)]
+    return all(tensor.numel() == 1 for tensor in tensors)
+
+
 def last_uses(layers: Layers) -> list[int]:
     """Return for every value the place of the last layer that takes it; the output's is the end."""
     last = [-1] * (len(layers) + 1)
@@ -170,13 +192,16 @@ def last_uses(layers: Layers) -> list[int]:
 
 def moved(layer: Layer, to: torch.device | torch.dtype) -> Layer:
     """Return a layer whose weights are on a device, or in a floating type."""
+    is_type = isinstance(to, torch.dtype)
     if isinstance(layer, Convolution):
         bias = None if layer.bias is None else layer.bias.detach().to(to)
         weight = layer.weight.detach().to(to).contiguous(memory_format=torch.channels_last)
         return replace(layer, weight=weight, bias=bias)
     if isinstance(layer, Pointwise):
         options = {
-            name: value.detach().to(to) if isinstance(value, Tensor) else value
+            name: value.detach().to(to)
+            if isinstance(value, Tensor) and (value.is_floating_point() or not is_type)
+            else value
             for name, value in layer.options.items()
         }
         return replace(layer, options=options)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_srgan.graph.analyse import Extent, extents
+from napari_srgan.graph.back_project import Bounds, within
 from napari_srgan.graph.bfloat16 import in_bfloat16
 from napari_srgan.graph.ops import (
     Add,
@@ -82,13 +83,13 @@ class StreamPlan:
         NotStreamableError
             If no convolution takes the input, or values of different sizes are put together.
         """
-        extents(layers)  # for its errors
-        if precision == torch.bfloat16:
-            layers = in_bfloat16(layers)
-        else:
-            layers = tuple(moved(layer, precision) for layer in with_columns_apart(layers))
+        return cls.of_prepared(prepared(layers, precision))
+
+    @classmethod
+    def of_prepared(cls, layers: Layers) -> StreamPlan:
+        """Return the plan for layers that are computed as they are; errors as of :meth:`of`."""
         sizes = extents(layers)
-        values = [ValueSpec(1, 0, 0, sizes[0].channels, _input_dtype(layers))]
+        values = [ValueSpec(1, 0, 0, sizes[0].channels, input_dtype(layers))]
         kept = [0] * (len(layers) + 1)
         for layer, size in zip(layers, sizes[1:], strict=True):
             sources = sources_of(layer)
@@ -104,6 +105,10 @@ class StreamPlan:
     def on(self, device: torch.device) -> StreamPlan:
         """Return the same on a device."""
         return replace(self, layers=tuple(moved(layer, device) for layer in self.layers))
+
+    def within(self, bounds: Bounds) -> StreamPlan:
+        """Return the same with bounds for a result that is held to the image."""
+        return replace(self, layers=within(self.layers, bounds))
 
     @property
     def device(self) -> torch.device:
@@ -122,8 +127,24 @@ class StreamPlan:
         return width * (held + _WORK * working)
 
 
-def _input_dtype(layers: Layers) -> torch.dtype:
-    """Return the type in which the input is taken: that of the first weights."""
+def prepared(layers: Layers, precision: torch.dtype) -> Layers:
+    """Return float32 layers as they are computed in a floating type, row by row.
+
+    Raises
+    ------
+    NotStreamableError
+        If no convolution takes the input, or values of different sizes are put together.
+    """
+    extents(layers)  # for its errors
+    if precision == torch.bfloat16:
+        return in_bfloat16(layers)
+    return tuple(moved(layer, precision) for layer in with_columns_apart(layers))
+
+
+def input_dtype(layers: Layers) -> torch.dtype:
+    """Return the type in which the input is taken: the first weights', unless it is cast itself."""
+    if any(isinstance(layer, Cast) and layer.source == 0 for layer in layers):
+        return torch.float32
     return next(_convolutions(layers)).weight.dtype
 
 

@@ -55,6 +55,7 @@ class _Window:
         colours = pixels if alpha is None else pixels[..., :3]
         layout = layout_of(colours.shape, colours.dtype, self.colour)
         rows, columns = self.tile.rows, self.tile.columns
+        values = values.widened(layout.dtype) if self.settings.consistent else values
         shape = (model.scale * rows.length, model.scale * columns.length, *pixels.shape[2:])
         high = np.empty(shape, pixels.dtype)
         plane = Plane(

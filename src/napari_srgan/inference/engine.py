@@ -21,7 +21,7 @@ from napari_srgan.inference.transfers import lookahead
 log = logging.getLogger(__name__)
 
 Rows: TypeAlias = tuple[int, int]
-Result: TypeAlias = tuple[Callable[[], Array], Rows, Rows]
+Result: TypeAlias = tuple[Callable[[], list[Array]], Rows, Rows]
 """What waits for pixels, and their rows and columns in the plane's result."""
 
 
@@ -128,7 +128,7 @@ class Engine:
     def _iter_results(self, plane: Plane, part: Tile) -> Iterator[Result]:
         """Read and run a part of a plane, yielding each result and where it belongs."""
         scale, transfer = plane.scale, self.runner.transfer
-        work = self.runner.begin(*part.window, self._cut.band)
+        work = self.runner.begin(*part.window, self._cut.band, plane.bounds)
         top, known = part.rows.read[0], scale * part.rows.read[0]
         columns = scaled(part.columns.write, scale)
         for start, stop in work.steps:

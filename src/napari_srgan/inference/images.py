@@ -166,6 +166,11 @@ class ValueRange:
         """Distance from 0 to 1; 1 where all values are one."""
         return self.high - self.low if self.high > self.low else 1.0
 
+    def widened(self, dtype: np.dtype[Any]) -> ValueRange:
+        """Return the same range, results bounded by what a dtype can hold and by nothing else."""
+        minimum, maximum = _storable_range(dtype)
+        return replace(self, minimum=minimum, maximum=maximum)
+
     @property
     def sets_apart(self) -> bool:
         """Whether there are values that the network is not given."""

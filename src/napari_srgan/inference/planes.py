@@ -16,6 +16,7 @@ from napari_srgan.graph.ops import interpolated
 from napari_srgan.inference.images import Array, Layout, ValueRange, dtype_range, fill_transparent
 from napari_srgan.inference.transfers import DeviceTransfer
 
+_LARGEST = float(torch.finfo(torch.float32).max)
 _ALPHA_HALO = 3  # input pixels that bicubic interpolation reaches over, and one to spare
 
 
@@ -67,6 +68,10 @@ class Normalization:
         pixels = pixels.to(_torch_type(self.dtype))
         return pixels[0] if len(pixels) == 1 else pixels.movedim(0, -1).contiguous()
 
+    def in_units(self, spread: Tensor) -> Tensor:
+        """Return a spread ``(1, 1, h, w)`` of what is 1 at white, in the image's units."""
+        return spread[0, 0].to(torch.float32) * self.values.width
+
     def _exact(self) -> torch.dtype:
         """Return the float type in which all values of the dtype, and the range's own, survive."""
         largest = max(abs(self.values.low), abs(self.values.high))
@@ -114,6 +119,8 @@ class Plane:
         Takes what is kept of the result, ``(scale·h, scale·w[, c])``.
     index : tuple of int
         Of the plane among the target's.
+    spread : Target, optional
+        Takes what a network gives beside the colours, ``(scale·h, scale·w)``: their spread.
     keep : tuple of slice, optional
         Rows and columns of the plane that are written; the target has no others. Default: all.
     """
@@ -126,11 +133,12 @@ class Plane:
         scale: int,
         target: Target,
         index: tuple[int, ...] = (),
+        spread: Target | None = None,
         keep: tuple[slice, slice] | None = None,
     ) -> None:
         self.normalization, self.scale = normalization, scale
         self._colours, self._alpha = colours, alpha
-        self._target, self._index = target, index
+        self._target, self._index, self._spread = target, index, spread
         self._alpha_bounds = None if alpha is None else alpha_bounds(alpha)
         self._beyond = _Beyond.of(colours, normalization.values)
         self.height, self.width = colours.shape[:2]
@@ -140,13 +148,22 @@ class Plane:
     @classmethod
     def of(
         cls, pixels: Array, layout: Layout, values: ValueRange, scale: int, target: Target,
-        index: tuple[int, ...] = (),
+        index: tuple[int, ...] = (), spread: Target | None = None,
     ) -> Plane:  # fmt: skip
         """Return the plane of pixels as ``layout`` has them, hidden colours filled."""
         normalization = Normalization(values, layout.dtype)
         if layout.channels != 4:
-            return cls(pixels, None, normalization, scale, target, index)
-        return cls(fill_transparent(pixels), pixels[..., 3], normalization, scale, target, index)
+            return cls(pixels, None, normalization, scale, target, index, spread)
+        colours, alpha = fill_transparent(pixels), pixels[..., 3]
+        return cls(colours, alpha, normalization, scale, target, index, spread)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """What a result is kept in, black being 0 and white 1."""
+        values = self.normalization.values
+        low = (values.minimum - values.low) / values.width
+        high = (values.maximum - values.low) / values.width
+        return max(low, -_LARGEST), min(high, _LARGEST)
 
     def read(
         self, rows: tuple[int, int], columns: tuple[int, int], transfer: DeviceTransfer
@@ -157,8 +174,10 @@ class Plane:
             pixels = self._beyond.held_back(pixels)
         return self.normalization.normalize(transfer.send(pixels))
 
-    def fetch(self, high: Tensor, transfer: DeviceTransfer) -> Callable[[], Array]:
+    def fetch(self, high: Tensor, transfer: DeviceTransfer) -> Callable[[], list[Array]]:
         """Start to bring a result ``(1, c, h, w)`` back as pixels; return what waits for them.
+
+        They are the colours, and their spread where that is wanted.
 
         Raises
         ------
@@ -166,22 +185,27 @@ class Plane:
             When waiting, if the result is not finite.
         """
         finite = torch.isfinite(high).all()
-        pixels = self.normalization.denormalize(high.to(transfer.end))
-        wait = transfer.fetch(pixels, finite)
+        high = high.to(transfer.end)
+        if self._spread is None:
+            parts = [self.normalization.denormalize(high)]
+        else:
+            colours, spread = high[:, :-1], high[:, -1:]
+            parts = [self.normalization.denormalize(colours), self.normalization.in_units(spread)]
+        wait = transfer.fetch(*parts, finite)
 
-        def arrived() -> Array:
-            back, is_finite = wait()
+        def arrived() -> list[Array]:
+            *back, is_finite = wait()
             if not bool(is_finite):
                 raise NotFiniteError(
                     "The network gave values that are not finite. Check the image's value range "
                     "(normalize) and the model."
                 )
-            return back.numpy()
+            return [part.numpy() for part in back]
 
         return arrived
 
-    def write(self, high: Array, rows: tuple[int, int], columns: tuple[int, int]) -> None:
-        """Write upscaled colours, or grey values, to where they belong, with their alpha.
+    def write(self, parts: list[Array], rows: tuple[int, int], columns: tuple[int, int]) -> None:
+        """Write what :meth:`fetch` brought to where it belongs, colours with their alpha.
 
         Rows and columns are those of the plane's result; what is not kept is left out.
         """
@@ -191,15 +215,21 @@ class Plane:
         ]
         if any(start >= stop for start, stop in kept):
             return
-        crop = (slice(a - b, c - b) for (a, c), (b, _) in zip(kept, (rows, columns), strict=True))
-        pixels = high[tuple(crop)]
+        crop = tuple(
+            slice(a - b, c - b) for (a, c), (b, _) in zip(kept, (rows, columns), strict=True)
+        )
+        pixels, *spread = (part[crop] for part in parts)
         if self._beyond is not None:
             pixels = self._beyond.added(pixels, kept[0], kept[1], self.scale)
         if self._alpha is not None:
             alpha = self._alpha_of(self._alpha, kept[0], kept[1])
             pixels = np.concatenate([pixels, alpha[..., np.newaxis]], axis=-1)
-        places = (slice(a - b, c - b) for (a, c), (b, _) in zip(kept, self._kept, strict=True))
-        self._target.write(pixels, self._index, *places)
+        rows_at, columns_at = (
+            slice(a - b, c - b) for (a, c), (b, _) in zip(kept, self._kept, strict=True)
+        )
+        self._target.write(pixels, self._index, rows_at, columns_at)
+        if self._spread is not None:
+            self._spread.write(spread[0], self._index, rows_at, columns_at)
 
     def _alpha_of(self, alpha: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
         """Return upscaled alpha, of these rows and columns of the result."""

@@ -24,6 +24,8 @@ LARGEST_TILE = {"cpu": 256, "cuda": 1024, "mps": 512}
 PIXELS_A_BAND = {"cpu": 2**13, "cuda": 2**19, "mps": 2**17}
 FEWEST_ROWS, MOST_ROWS = 4, 256  # of a band
 LARGEST_STREAM = 448 * 2**20  # bytes; wider images are cut into strips
+MOST_OF_A_STREAM = 2**30  # bytes that it may take to have strips of few halos
+HALOS = 20  # widths of a halo that a strip is to have: it then costs a tenth
 MEMORY_SHARE = 0.4  # of what is free
 TRIAL_EDGE = 96  # pixels
 _WHOLE = 2**40  # edge of a tile that holds any image
@@ -138,9 +140,10 @@ class Bands:
         if plan is None or halo is None or Tiles.of("auto", runner).hold(layout):
             return None
         share = MEMORY_SHARE * free_memory(runner.device)
-        budget = min(share, LARGEST_STREAM) if runner.device.type == "cpu" else share
         rows = rows_of_a_band(runner.device.type, layout.width)
         per_column = plan.memory(1, rows)
+        wanted = min(MOST_OF_A_STREAM, max(LARGEST_STREAM, HALOS * halo * per_column))
+        budget = min(share, wanted) if runner.device.type == "cpu" else share
         width = min(layout.width, int(budget / per_column))
         if width < min(layout.width, 4 * halo):
             return None

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_srgan.graph.refine import Refinement
 from napari_srgan.inference.devices import (
     choose_devices,
     choose_precision,
@@ -36,16 +37,33 @@ from napari_srgan.store.cache import cache_folder
 from napari_srgan.store.checkpoint import Model
 
 
-def set_up(layout: Layout, model: Model, settings: Settings) -> Runner:
+def set_up(
+    layout: Layout,
+    model: Model,
+    settings: Settings,
+    *,
+    spread: bool = False,
+) -> Runner:
     """Return what runs a model on images of this layout, on the first of its devices.
 
     Nothing is placed on the device yet. Errors are those of :func:`napari_srgan.upscale` that do
-    not depend on the pixels.
+    not depend on the pixels. Whether the spread of an ensemble is wanted too, ``spread`` says.
     """
     device, *_ = choose_devices(settings.device)
     precision = choose_precision(settings.precision, device, layout.dtype)
     check_tile(settings.tile)
-    runner = runner_for(model, colour=layout.channels > 0, device=device, precision=precision)
+    refinement = Refinement(
+        ensemble=settings.quality == "ensemble",
+        spread=spread,
+        consistent=settings.consistent,
+    )
+    runner = runner_for(
+        model,
+        colour=layout.channels > 0,
+        device=device,
+        precision=precision,
+        refinement=refinement,
+    )
     if settings.tile != "auto":
         Tiles.of(settings.tile, runner)  # for its errors
     return runner
@@ -84,20 +102,24 @@ def iter_upscale_array(
     channel_axis: int | None = None,
     settings: Settings,
     out: Any = None,
+    spread: Any = None,
 ) -> Generator[Progress, None, Any]:
     """Upscale an array, yielding progress after every band or tile and returning the result.
 
     Parameters and errors are those of :func:`napari_srgan.upscale`; ``normalize`` may also be a
-    range that was worked out before. Errors that do not depend on the pixels are raised at the
-    call, before the first step. Closing the generator stops the work and frees its memory.
+    range that was worked out before, and ``spread`` an array ``(…, scale·h, scale·w)`` to fill with
+    the standard deviation over an ensemble, in the image's units. Errors that do not depend on the
+    pixels are raised at the call, before the first step. Closing the generator stops the work and
+    frees its memory.
     """
     layout = layout_of(image.shape, image.dtype, rgb, channel_axis)
     if not isinstance(normalize, ValueRange):
         parse_normalize(normalize)
-    runner = set_up(layout, model, settings)
+    runner = set_up(layout, model, settings, spread=spread is not None)
     # Before the pixels are looked at, which takes long where the result is too large for memory.
     out = result_array(out, layout, model.scale)
-    return _iter_upscale(image, model, layout, runner, normalize, settings, out)
+    targets = Target(out), None if spread is None else Target(spread)
+    return _iter_upscale(image, model, layout, runner, normalize, settings, targets)
 
 
 def _iter_upscale(
@@ -107,7 +129,7 @@ def _iter_upscale(
     runner: Runner,
     normalize: Normalize | ValueRange,
     settings: Settings,
-    out: Any,
+    targets: tuple[Target, Target | None],
 ) -> Generator[Progress, None, Any]:
     fill = must_fill(image, layout, settings.nan)
     ranges = (
@@ -119,16 +141,18 @@ def _iter_upscale(
     for channel, values in enumerate(ranges):
         if note := _outliers_note(values, channel if len(ranges) > 1 else None):
             yield Progress(0, layout.pixels, str(runner.device), precision, note)
-    target = Target(out)
+    if settings.consistent:  # what reduces to the brightest pixel may be brighter
+        ranges = tuple(values.widened(layout.dtype) for values in ranges)
+    target, spread = targets
     planes = (
         Plane.of(
             fill_not_finite(image[index]) if fill else image[index],
-            layout, range_for(ranges, layout, index), model.scale, target, index,
+            layout, range_for(ranges, layout, index), model.scale, target, index, spread,
         )
         for index in layout.indices()
     )  # fmt: skip
     yield from iter_planes(planes, model, layout, runner, settings)
-    return out
+    return target.whole
 
 
 def _outliers_note(values: ValueRange, channel: int | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from threading import Lock, RLock
@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from napari_srgan.graph import network as graph
+from napari_srgan.graph.back_project import FREE, Bounds
 from napari_srgan.graph.network import Function, InferenceNetwork
+from napari_srgan.graph.refine import NOT_REFINED, Refinement, refined
 from napari_srgan.graph.stream_plan import StreamPlan
 from napari_srgan.inference.devices import exact_float32
 from napari_srgan.inference.streaming import RowStream
@@ -43,7 +45,7 @@ class Pass:
 
     steps: Sequence[tuple[int, int]]
     device: torch.device
-    _feed: Function
+    _feed: Callable[[Tensor], Tensor]
 
     @torch.inference_mode()
     def feed(self, low: Tensor) -> Tensor:
@@ -95,7 +97,9 @@ class Runner:
         """How the network is streamed, on the CPU; None where it cannot be."""
         return self.network.stream_plan(self.precision)
 
-    def begin(self, height: int, width: int, band: int | None = None) -> Pass:
+    def begin(
+        self, height: int, width: int, band: int | None = None, bounds: Bounds = FREE
+    ) -> Pass:
         """Begin a pass over a window of this size.
 
         Parameters
@@ -105,13 +109,16 @@ class Runner:
         band : int, optional
             Input rows of a step, for a network that has a :attr:`plan`. Left out, the window is
             computed whole, or in bands that give the same where that is the only way.
+        bounds : tuple of float
+            Of the result, black being 0 and white 1, where it is held to the image.
         """
         if band is None and self.precision == torch.bfloat16 and self.plan is not None:
             band = max(1, PIXELS_OF_A_BAND // width)
         if band is None:
-            return Pass([(0, height)], self.device, self._whole)
+            return Pass([(0, height)], self.device, partial(self._whole, bounds=bounds))
         record = partial(recorded, self.device) if self.device.type == "cuda" else None
-        stream = RowStream(self._plan_on_device(), height, width, band, record)
+        plan = self._plan_on_device().within(bounds)
+        stream = RowStream(plan, height, width, band, record)
         return Pass(stream.steps, self.device, stream.feed)
 
     def run(self, low: Tensor) -> Tensor:
@@ -119,12 +126,12 @@ class Runner:
         work = self.begin(low.shape[2], low.shape[3])
         return torch.cat([work.feed(low[:, :, a:b]).clone() for a, b in work.steps], 2)
 
-    def _whole(self, low: Tensor) -> Tensor:
+    def _whole(self, low: Tensor, bounds: Bounds) -> Tensor:
         with self._placing:
             if self._function is None:
                 self._function = self.network.placed(self.device, self.precision)
-        low = low.to(self.device, self.precision)
-        return self._function(low.contiguous(memory_format=torch.channels_last))
+        low = low.to(self.device, torch.float32)
+        return self._function(low.contiguous(memory_format=torch.channels_last), bounds)
 
     def _plan_on_device(self) -> StreamPlan:
         with self._placing:
@@ -150,7 +157,7 @@ def check_channels(model: Model, *, colour: bool) -> None:
         raise ValueError(f"The model {model.name} is for grey images only. Choose another one.")
 
 
-Key: TypeAlias = tuple[int, bool, torch.device, torch.dtype]
+Key: TypeAlias = tuple[int, bool, torch.device, torch.dtype, Refinement]
 Weights: TypeAlias = tuple[object, ...]
 
 
@@ -162,7 +169,7 @@ class _Kept:
 
 
 class RunnerCache:
-    """Runners by model, grey or colour, device and floating type: made once, the last ones kept.
+    """Runners by model, grey or colour, device, floating type and refinement: the last ones kept.
 
     A model whose weights have been changed since is read anew.
 
@@ -183,27 +190,35 @@ class RunnerCache:
         return len(self._kept)
 
     def get(
-        self, generator: Generator, *, grey: bool, device: torch.device, precision: torch.dtype
+        self,
+        generator: Generator,
+        *,
+        grey: bool,
+        device: torch.device,
+        precision: torch.dtype,
+        refinement: Refinement = NOT_REFINED,
     ) -> Runner:
         """Return what runs a generator, making it if need be."""
-        key, weights = (id(generator), grey, device, precision), _versions(generator)
+        key = id(generator), grey, device, precision, refinement
+        weights = _versions(generator)
         with self._lock:
             kept = self._kept.pop(key, None)
             if kept is None or kept.weights != weights:
-                network = self._network_of(generator, weights, grey=grey)
+                network = self._network_of(generator, weights, grey, refinement)
                 kept = _Kept(generator, weights, Runner(network, device, precision))
             self._kept[key] = kept
             self._drop_oldest()
             return kept.runner
 
     def _network_of(
-        self, generator: Generator, weights: Weights, *, grey: bool
+        self, generator: Generator, weights: Weights, grey: bool, refinement: Refinement
     ) -> InferenceNetwork:
         """Return the network, of another device's runner if there is one."""
-        for (_, grey_too, *_), kept in self._kept.items():
-            if kept.generator is generator and kept.weights == weights and grey_too == grey:
+        for (_, grey_too, _, _, other), kept in self._kept.items():
+            same = kept.generator is generator and kept.weights == weights
+            if same and (grey_too, other) == (grey, refinement):
                 return kept.runner.network
-        return graph.inference_network(generator, grey=grey)
+        return refined(graph.inference_network(generator, grey=grey), refinement)
 
     def _drop_oldest(self) -> None:
         def size() -> int:
@@ -229,7 +244,12 @@ runners = RunnerCache()
 
 
 def runner_for(
-    model: Model, *, colour: bool, device: torch.device, precision: torch.dtype
+    model: Model,
+    *,
+    colour: bool,
+    device: torch.device,
+    precision: torch.dtype,
+    refinement: Refinement = NOT_REFINED,
 ) -> Runner:
     """Return what runs a model on colour or on grey images, kept since its last use.
 
@@ -240,4 +260,6 @@ def runner_for(
     """
     check_channels(model, colour=colour)
     grey = not colour and model.network.channels > 1
-    return runners.get(model.network, grey=grey, device=device, precision=precision)
+    return runners.get(
+        model.network, grey=grey, device=device, precision=precision, refinement=refinement
+    )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari_srgan.store.checkpoint import Model
 
 NotFinite = Literal["error", "fill"]
+Quality = Literal["standard", "ensemble"]
 Result = TypeVar("Result")
 
 
@@ -42,7 +43,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run goes about its work; none of it changes the result beyond rounding.
+    """How a run goes about its work.
+
+    Device, precision and tile change the result by rounding at most.
 
     Attributes
     ----------
@@ -52,14 +55,22 @@ class Settings:
         Edge of a tile in input pixels, or ``auto``.
     nan : {"error", "fill"}
         What is done about values that are not finite.
+    quality : {"standard", "ensemble"}
+        One answer of the network, or the mean of those to the eight flips and turns of the image.
+    consistent : bool
+        Whether the result is held to the image: reduced, it equals it.
     """
 
     device: str = "auto"
     precision: str = "auto"
     tile: int | str = "auto"
     nan: NotFinite = "error"
+    quality: Quality = "standard"
+    consistent: bool = False
 
     def __post_init__(self) -> None:
+        if self.quality not in ("standard", "ensemble"):
+            raise ValueError(f"quality must be 'standard' or 'ensemble'; got {self.quality!r}.")
         if self.nan not in ("error", "fill"):
             raise ValueError(f"nan must be 'error' or 'fill'; got {self.nan!r}.")
 
@@ -115,6 +126,8 @@ def provenance(
         "precision": precision,
         "normalize": list(normalize) if isinstance(normalize, tuple) else normalize,
         "nan": settings.nan,
+        "quality": settings.quality,
+        "consistent": settings.consistent,
         "notes": list(notes),
         "version": __version__,
         "torch": str(torch.__version__),
