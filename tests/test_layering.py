@@ -70,7 +70,7 @@ MORE_PACKAGES = {
     "plugin.worker": {"superqt"},
     "plugin.sample_data": {"PIL", "skimage"},
     "store.cache": {"pooch"},
-    "store.download": {"pooch", "requests", "tqdm"},
+    "store.download": {"pooch", "requests", "tqdm", "urllib3"},
     "store.tensor_file": {"safetensors"},
     "training.cli": {"typer", "tqdm"},
     "training.watch.curves": {"matplotlib"},

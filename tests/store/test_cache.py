@@ -1,20 +1,28 @@
+import gzip
 import hashlib
 import logging
+import re
+import shutil
 import socket
+import subprocess
 import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pooch
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from napari_srgan.files.locks import take_lock
 from napari_srgan.store import cache as store
 from napari_srgan.store.cache import DownloadError, Fetch, Present, Refuse, Weights
+from napari_srgan.store.download import SLOW_FOR, SLOWEST, download
+from napari_srgan.store.part_folders import part_folder
 
 BODY = bytes(range(256)) * 700
 HTML = b"<!DOCTYPE html><html><body>Please log in</body></html>"
@@ -23,13 +31,15 @@ QUICK = (5.0, 0.3)
 
 @dataclass
 class Reply:
-    """What the loopback server says: `sent` bytes of `body`, which it may announce longer."""
+    """What the loopback server says: `sent` bytes of `body`, which it may announce otherwise."""
 
     body: bytes = BODY
     status: int = 200
     kind: str = "application/octet-stream"
     sent: int | None = None
     silent_after: int | None = None
+    reason: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Loopback(ThreadingHTTPServer):
@@ -55,9 +65,11 @@ class Handler(BaseHTTPRequestHandler):
         if reply.silent_after == 0:
             self.server.closing.wait(10)
             return
-        self.send_response(reply.status)
+        self.send_response(reply.status, reply.reason)
         self.send_header("Content-Type", reply.kind)
-        self.send_header("Content-Length", str(len(reply.body)))
+        announced = {"Content-Length": str(len(reply.body)), **reply.headers}
+        for name, value in announced.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(reply.body[: reply.silent_after or reply.sent])
         if reply.silent_after:
@@ -184,9 +196,19 @@ def test_a_fetched_file_has_the_bytes_and_is_never_fetched_again(server, cache):
         (Reply(body=b"Please log in", kind="text/html; charset=utf-8"), "an HTML page"),
         (Reply(status=404), "HTTP status 404 Not Found"),
         (Reply(status=500), "HTTP status 500"),
+        (Reply(status=500, reason="\x1b[2Jgone"), re.escape(r"HTTP status 500 \x1b[2Jgone")),
         (Reply(status=503), "HTTP status 503"),
         (Reply(silent_after=0), "timed out"),
         (Reply(silent_after=1000), "timed out"),
+        (Reply(headers={"Content-Length": str(2 * len(BODY))}), "cut short"),
+        (Reply(headers={"Content-Length": "1000"}), "wrong size: 1000 bytes"),
+        (Reply(headers={"Content-Length": "5, 6"}), "multiple unmatching"),
+        (Reply(headers={"Content-Encoding": "gzip"}), "decode"),
+        (Reply(headers={"Content-Encoding": "gzip"}, body=gzip.compress(BODY)[:-1000]), "wrong"),
+        (Reply(headers={"Transfer-Encoding": "chunked"}), "cut short"),
+        (Reply(status=302, headers={"Location": "/bad"}), "Exceeded 30 redirects"),
+        (Reply(status=302, headers={"Location": "file:///etc/hostname"}), "file:///etc/hostname"),
+        (Reply(status=302, headers={"Location": "http://[nowhere"}), "Invalid IPv6 URL"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -197,7 +219,78 @@ def test_a_bad_answer_is_named_and_leaves_nothing_behind(server, cache, reply, c
         store.locate(weights, cache=cache, timeout=QUICK)
 
     assert left_in(cache) == []
-    assert server.hits == {"/bad": 1}
+    assert server.hits["/bad"] in (1, 31)
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", ""])
+def test_a_length_that_is_no_number_does_not_matter(server, cache, length):
+    weights = weights_at(server.url("/good", Reply(headers={"Content-Length": length})))
+
+    assert store.locate(weights, cache=cache).read_bytes() == BODY
+
+
+def test_an_answer_compressed_on_the_way_is_unpacked(server, cache):
+    packed = Reply(body=gzip.compress(BODY), headers={"Content-Encoding": "gzip"})
+
+    weights = weights_at(server.url("/good", packed))
+
+    assert store.locate(weights, cache=cache).read_bytes() == BODY
+
+
+def test_a_redirect_is_followed(server, cache):
+    target = server.url("/elsewhere", Reply())
+    weights = weights_at(server.url("/moved", Reply(status=302, headers={"Location": target})))
+
+    assert store.locate(weights, cache=cache).read_bytes() == BODY
+
+
+class Clock:
+    """Seconds, of which so many pass at each look."""
+
+    def __init__(self, step):
+        self.now, self.step = 0.0, step
+
+    def __call__(self):
+        self.now += self.step
+        return self.now
+
+
+def fetched(weights, cache, step):
+    cache.mkdir()
+    target = cache / "toy"
+    download(
+        weights.urls,
+        target,
+        sha256=weights.sha256,
+        size=weights.size,
+        clock=Clock(step),
+    )
+    return target.read_bytes()
+
+
+def test_a_server_that_drips_is_given_up(server, cache):
+    weights = weights_at(server.url("/drip", Reply()))
+    a_look_at_64_kib = 65536 / SLOWEST * 1.5
+
+    with pytest.raises(
+        DownloadError, match=r"too slow: \d+ bytes in \d+ s, less than 1024 a second"
+    ):
+        fetched(weights, cache, a_look_at_64_kib)
+
+    assert left_in(cache) == []
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_server_that_is_only_slow_is_waited_for(server, cache, step):
+    assert fetched(weights_at(server.url("/slow", Reply())), cache, step) == BODY
+
+
+def test_a_drip_is_seen_before_a_piece_is_full(server, cache):
+    """A read that waits for a whole piece would wait for hours."""
+    weights = weights_at(server.url("/drip", Reply(silent_after=10)))
+
+    with pytest.raises(DownloadError, match="too slow: 10 bytes"):
+        fetched(weights, cache, SLOW_FOR)
 
 
 @given(body=st.binary(max_size=40))
@@ -417,6 +510,109 @@ def test_many_fetching_at_once_all_get_the_whole_file(server, cache):
     (path,) = paths
     assert path.read_bytes() == BODY
     assert left_in(cache) == [path.name]
+
+
+DIES = """
+import sys, time
+from pathlib import Path
+from napari_srgan.store.part_folders import part_folder
+with part_folder(Path(sys.argv[1])) as folder:
+    (folder / "half").write_bytes(b"half")
+    print(folder, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def fetching(cache):
+    """Return a process that is in the middle of a download into the cache, and its folder."""
+    cache.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", DIES, cache], stdout=subprocess.PIPE, text=True
+    )
+    yield process, Path(process.stdout.readline().strip())
+    process.kill()
+    process.communicate()
+
+
+def test_what_a_killed_download_left_goes_with_the_next_and_a_living_one_is_left(
+    server, cache, fetching
+):
+    process, folder = fetching
+    weights = weights_at(server.url("/good", Reply()))
+
+    path = store.locate(weights, cache=cache)
+    assert sorted(file.name for file in folder.iterdir()) == ["half", "lock"]
+
+    process.kill()
+    process.wait()
+    path.unlink()
+    store.locate(weights, cache=cache)
+    assert left_in(cache) == [path.name]
+
+
+@pytest.mark.parametrize("inside", [[], ["half"], ["lock"], ["lock", "half"]])
+def test_folders_that_nobody_holds_are_removed(server, cache, inside):
+    folder = cache / ".fetching-left"
+    folder.mkdir(parents=True)
+    for name in inside:
+        (folder / name).write_bytes(b"x")
+    beside = cache / "notes"
+    beside.mkdir()
+
+    path = store.locate(weights_at(server.url("/good", Reply())), cache=cache)
+
+    assert left_in(cache) == ["notes", path.name]
+
+
+def test_a_folder_taken_away_before_it_was_locked_is_made_again(cache, monkeypatch):
+    cache.mkdir()
+    made = []
+
+    def unlucky_at_first(path):
+        made.append(path.parent)
+        if len(made) < 3:
+            shutil.rmtree(path.parent)
+        return take_lock(path)
+
+    monkeypatch.setattr("napari_srgan.store.part_folders.take_lock", unlucky_at_first)
+    with part_folder(cache) as folder:
+        assert folder == made[-1]
+        assert folder.is_dir()
+
+    assert left_in(cache) == []
+
+
+def test_where_there_are_no_locks_files_are_fetched_and_nothing_else_is_touched(
+    server, cache, monkeypatch
+):
+    (cache / ".fetching-anothers").mkdir(parents=True)
+    (cache / ".fetching-anothers" / "lock").touch()
+
+    def no_locks(path):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("napari_srgan.store.part_folders.take_lock", no_locks)
+    path = store.locate(weights_at(server.url("/good", Reply())), cache=cache)
+
+    assert left_in(cache) == [".fetching-anothers", "lock", path.name]
+
+
+def test_a_file_that_is_being_read_where_that_forbids_replacing_it_is_enough(
+    server, cache, monkeypatch
+):
+    """As on Windows: two processes fetch a file, and one of them reads its own already."""
+    weights = weights_at(server.url("/good", Reply()))
+    path = store.locate(weights, cache=cache)
+
+    def refuse(self, target):
+        raise PermissionError(13, "in use")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    assert store.fetch(weights, cache) == path
+    path.write_bytes(b"other bytes")
+    with pytest.raises(OSError, match="in use"):
+        store.fetch(weights, cache)
 
 
 def test_the_environment_overrules_the_preferred_cache(monkeypatch, tmp_path):

@@ -1,24 +1,35 @@
 """Download one file from the first of its mirrors that gives exactly the expected bytes."""
 
+from __future__ import annotations
+
 import logging
 import socket
-import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.client import IncompleteRead
 from pathlib import Path
 from re import IGNORECASE
 from re import compile as regex
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pooch
+
+from napari_srgan.store.part_folders import part_folder
+from napari_srgan.wording import printable
 
 CONNECT_TIMEOUT = 10.0
 """Seconds a server may take to accept a connection."""
 READ_TIMEOUT = 30.0
 """Seconds a server may stay silent before its answer or within it."""
+SLOWEST = 1024
+"""Bytes a second; a server that sends fewer for `SLOW_FOR` seconds is given up."""
+SLOW_FOR = 60.0
+
+if TYPE_CHECKING:
+    import urllib3
 
 _CHUNK = 64 * 1024
 _PUBLIC = 0o644
@@ -55,6 +66,7 @@ def download(
     size: int,
     progress: bool | Progress = False,
     timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Put the file with digest `sha256` and `size` bytes at `target`, whole or not at all.
 
@@ -72,6 +84,8 @@ def download(
         its ``update`` raises, a ValueError apart, ends the download.
     timeout
         Seconds to wait for a connection, and for the next bytes.
+    clock
+        Of seconds, by which a server is found too slow.
 
     Raises
     ------
@@ -81,15 +95,15 @@ def download(
         If the folder of `target` cannot be written.
     """
     bar = _bar(progress, target.name, size)
-    receive = partial(_receive, size=size, bar=bar, timeout=timeout)
+    receive = partial(_receive, size=size, bar=bar, timeout=timeout, clock=clock)
     causes = {}
     try:
         for url in urls:
             try:
                 _retrieve(url, target, sha256, receive)
             except ValueError as error:
-                causes[url] = str(error)
-                logger.info("%s gave no %s: %s", url, target.name, error)
+                causes[url] = printable(error)  # a server's words may be in it
+                logger.info("%s gave no %s: %s", url, target.name, causes[url])
             else:
                 return
     finally:
@@ -133,14 +147,21 @@ def _retrieve(url: str, target: Path, sha256: str, receive: partial[None]) -> No
     """Fetch `url`, check its digest, and move it to `target`; ValueError says why it is not it."""
     # pooch moves the file by copying where Windows finds the target taken; moved from a private
     # folder instead, two processes that fetch the same file never see half of it.
-    folder = tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetching-")
-    with folder, _pooch_only_warns():
+    with part_folder(target.parent) as folder, _pooch_only_warns():
         # The digest is checked here, because pooch knows whole digests alone.
-        file = pooch.retrieve(url, None, fname=target.name, path=folder.name, downloader=receive)
+        file = pooch.retrieve(url, None, fname=target.name, path=folder, downloader=receive)
         digest = pooch.file_hash(file)
         if not digest.startswith(sha256):
             raise ValueError(f"other bytes: the SHA-256 digest is {digest}, expected {sha256}")
-        Path(file).replace(target)
+        _move(Path(file), target, digest)
+
+
+def _move(file: Path, target: Path, digest: str) -> None:
+    try:
+        file.replace(target)
+    except PermissionError:  # on Windows: another process reads the target, the same file perhaps
+        if not target.is_file() or pooch.file_hash(target) != digest:
+            raise
 
 
 @contextmanager
@@ -167,9 +188,11 @@ def _receive(
     size: int,
     bar: Progress | None,
     timeout: tuple[float, float],
+    clock: Callable[[], float],
 ) -> None:
     """Write the answer of `url` to the file `output`, as pooch wants its downloaders to."""
     import requests
+    import urllib3
 
     file = Path(output)
     if bar is not None:
@@ -182,15 +205,30 @@ def _receive(
             if not answer.ok:
                 raise ValueError(f"HTTP status {answer.status_code} {answer.reason}")
             kind = answer.headers.get("Content-Type", "")
-            received = _write(answer.iter_content(_CHUNK), file, size, bar)
+            received = _write(_pieces(answer.raw, clock), file, size, bar)
     except requests.exceptions.ProxyError as error:
         raise ValueError(f"the proxy failed: {_network_fault(error, timeout)}") from error
-    except requests.RequestException as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise ValueError(_network_fault(error, timeout)) from error
     if fault := _content_fault(file, kind, received, size):
         raise ValueError(fault)
     # A temporary file is its owner's alone; weights are public and caches are shared.
     file.chmod(_PUBLIC)
+
+
+def _pieces(answer: urllib3.BaseHTTPResponse, clock: Callable[[], float]) -> Iterator[bytes]:
+    """Yield the bytes of an answer as they come; ValueError where they come too slowly."""
+    began, received = clock(), 0
+    while piece := answer.read1(_CHUNK, decode_content=True):
+        yield piece
+        received += len(piece)
+        seconds = clock() - began
+        if seconds >= SLOW_FOR:
+            if received < SLOWEST * seconds:
+                raise ValueError(
+                    f"too slow: {received} bytes in {seconds:.0f} s, less than {SLOWEST} a second"
+                )
+            began, received = clock(), 0
 
 
 def _write(chunks: Iterator[bytes], file: Path, size: int, bar: Progress | None) -> int:
