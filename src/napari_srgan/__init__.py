@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_srgan.api import (
-        Assessment,
         CheckpointError,
         DownloadError,
-        Invention,
         Model,
         ModelInfo,
         Progress,
-        assess,
-        iter_assess,
         iter_upscale,
         list_models,
         load_model,
@@ -28,15 +24,11 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "Assessment",
     "CheckpointError",
     "DownloadError",
-    "Invention",
     "Model",
     "ModelInfo",
     "Progress",
-    "assess",
-    "iter_assess",
     "iter_upscale",
     "list_models",
     "load_model",

@@ -28,9 +28,28 @@ CPU = torch.device("cpu")
 # A line for each family: sizes that are small enough to be run here, and its scales.
 SMALL = {
     "srresnet": ({"blocks": 2, "features": 8}, (2, 3, 4, 8)),
+    "srresnet-variant": ({"blocks": 2, "features": 8}, (2, 3, 4, 6)),
     "edsr": ({"blocks": 2, "features": 8, "residual_scaling": 0.5}, (2, 3, 4)),
 }
-CASES = [(family, scale) for family, (_, scales) in SMALL.items() for scale in scales]
+# What else of a family is held to the same laws, at its first scale.
+CHOICES = {
+    "swift": ("srresnet-variant", {"convolutions": "separable", "block_activation": "prelu-channel",
+                                   "stage_activation": "prelu-channel", "output": "tanh"}),
+    "inverted": ("srresnet-variant", {"convolutions": "inverted", "bias": False}),
+    "reflected": ("srresnet-variant", {"padding": "reflect", "bias": False, "stage_features": 12,
+                                       "head_activation": "prelu-channel"}),
+    "imagenet": ("srresnet-variant", {"input_units": "imagenet", "output_units": "imagenet",
+                                      "stage_norm": True, "eps": 0.8, "block_activation": "silu"}),
+    "msrresnet": ("srresnet-variant", {"norm": "none", "trunk": "none", "hr": True,
+                                       "base": "bilinear", "output_units": "unit",
+                                       "hr_activation": "leaky-0.1", "head_kernel": 3}),
+}  # fmt: skip
+CASES = {f"{family} x{scale}": (family, {**sizes, "scale": scale})
+         for family, (sizes, scales) in SMALL.items() for scale in scales}  # fmt: skip
+CASES |= {
+    name: (family, {**SMALL[family][0], **choices, "scale": SMALL[family][1][0]})
+    for name, (family, choices) in CHOICES.items()
+}
 
 
 def test_every_family_keeps_the_contract() -> None:
@@ -38,12 +57,12 @@ def test_every_family_keeps_the_contract() -> None:
     assert all(name == kind.family for name, kind in FAMILIES.items())
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]} x{case[1]}")
+@pytest.fixture(params=CASES, ids=str)
 def network(request):
     """Return a network in which every number is random, statistics included."""
-    family, scale = request.param
+    family, sizes = CASES[request.param]
     torch.manual_seed(3)
-    made = FAMILIES[family](**SMALL[family][0], scale=scale).eval().requires_grad_(False)
+    made = FAMILIES[family](**sizes).eval().requires_grad_(False)
     for name, value in made.state_dict().items():
         if name.endswith("running_var"):
             value.uniform_(0.5, 1.5)

@@ -319,7 +319,7 @@ def test_a_long_list_of_faults_is_cut(load, state):
 @pytest.mark.parametrize(
     ("key", "tensor", "message"),
     [
-        ("body.head.weight", torch.zeros(8, 3), "no generator of this package"),
+        ("body.head.weight", torch.zeros(8, 3), "no generator that is known"),
         ("body.head.weight", torch.zeros(0, 3, 9, 9), "1 or more; got 2, 0 and 3"),
         ("tail.upsample.0.conv.weight", torch.tensor(1.0), "scale must be one of"),
         ("tail.upsample.0.conv.weight", torch.zeros(40, 8, 3, 3), "misshapen"),
@@ -396,7 +396,7 @@ def test_an_absurd_block_number_is_no_number_of_blocks(load, state):
         (None, "holds NoneType, not"),
         (torch.zeros(3), "holds Tensor, not"),
         ({"step": 3, "lr": 0.1}, "more than tensors: step, lr"),
-        ({1: torch.zeros(2)}, "no generator of this package.*Its tensors are 1"),
+        ({1: torch.zeros(2)}, "no generator that is known.*Its tensors are 1"),
         ({"conv.weight": torch.zeros(2)}, "Its tensors are conv.weight"),
     ],
 )

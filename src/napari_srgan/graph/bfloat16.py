@@ -76,8 +76,12 @@ class _Writer:
         if isinstance(layer, Convolution):
             self._convolution(place, layer)
             return
-        if isinstance(layer, (Add, Multiply, Concat)):
-            full = not isinstance(layer, Concat)
+        if isinstance(layer, (Add, Multiply)):
+            full = True
+            if not self._full.keys() & set(layer.sources):
+                self._widen(layer.sources[0])
+        elif isinstance(layer, Concat):
+            full = False
         else:
             full = layer.source not in self._half
         if not full and isinstance(layer, Pointwise):
@@ -140,6 +144,10 @@ class _Writer:
         if old not in self._half:
             self._half[old] = self._append(Cast(self._full[old], _HALF))
         return self._half[old]
+
+    def _widen(self, old: int) -> None:
+        """Have a value in full that is there in half alone: sums of it are not to be rounded."""
+        self._full[old] = self._append(Cast(self._half[old], torch.float32))
 
     def _add(self, old: int, layer: Layer, *, full: bool) -> None:
         (self._full if full else self._half)[old] = self._append(layer)

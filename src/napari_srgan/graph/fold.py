@@ -249,7 +249,8 @@ def _shuffle_before(layers: Layers, place: int, users: list[int]) -> int | None:
 
 def _gains(conv: Convolution) -> bool:
     outputs, _, height, width = conv.weight.shape
-    return outputs <= _FEW and conv.groups == 1 and conv.dilation == (1, 1) and height == width
+    plain = conv.groups == 1 and conv.dilation == (1, 1) and conv.border == "zeros"
+    return outputs <= _FEW and plain and height == width
 
 
 def _before_shuffle(conv: Convolution, factor: int) -> Convolution:

@@ -60,6 +60,10 @@ class InferenceNetwork(Protocol):
         """How many input pixels an output depends on, to each side; None for the whole image."""
 
     @property
+    def why_not_rows(self) -> str:
+        """Why rows of an image cannot be streamed through it; empty where they can."""
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the weights, in float32."""
 
@@ -84,6 +88,7 @@ class LayerNetwork:
     """
 
     layers: Layers
+    why_not_rows = ""
 
     @cached_property
     def channels(self) -> int:
@@ -175,7 +180,7 @@ class OpaqueNetwork:
     ----------
     module : nn.Module
         In evaluation mode, float32, on the CPU.
-    channels, scale, radius
+    channels, scale, radius, why_not_rows
         See :class:`InferenceNetwork`.
     """
 
@@ -183,6 +188,7 @@ class OpaqueNetwork:
     channels: int
     scale: int
     radius: int | None
+    why_not_rows: str = ""
 
     @cached_property
     def nbytes(self) -> int:
@@ -253,5 +259,5 @@ def _inference_network(generator: Generator, *, grey: bool) -> LayerNetwork | Op
         module: nn.Module = UnitRange(network)
         module = Grey(module, network.channels) if grey else module
         channels = 1 if grey else network.channels
-        return OpaqueNetwork(module.eval(), channels, network.scale, network.radius)
+        return OpaqueNetwork(module.eval(), channels, network.scale, network.radius, str(error))
     return LayerNetwork(layers)

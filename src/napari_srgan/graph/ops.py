@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_srgan.models.layers.reflection import reflected
+
 
 class NotStreamableError(ValueError):
     """A network has an operation that needs more than a few rows; the message names it."""
@@ -21,7 +23,7 @@ class NotStreamableError(ValueError):
 
 @dataclass(frozen=True)
 class Convolution:
-    """Convolution with stride 1, zero-padded to keep its size.
+    """Convolution with stride 1, padded to keep its size.
 
     Attributes
     ----------
@@ -35,6 +37,8 @@ class Convolution:
         Of the kernel, along rows and columns.
     groups : int
         Independent parts of the channels.
+    border : {"zeros", "reflect"}
+        What it sees beyond the image.
     """
 
     source: int
@@ -43,6 +47,7 @@ class Convolution:
     reach: tuple[int, int]
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
+    border: Literal["zeros", "reflect"] = "zeros"
 
 
 @dataclass(frozen=True)
@@ -215,18 +220,26 @@ def interpolated(x: Tensor, factor: int, mode: str) -> Tensor:
     return F.interpolate(x, scale_factor=float(factor), mode=mode, align_corners=False)
 
 
+def convolved(layer: Convolution, x: Tensor, padding: tuple[int, int]) -> Tensor:
+    """Return a convolution of ``x`` with so many rows and columns of zeros beyond it."""
+    return F.conv2d(
+        x,
+        layer.weight,
+        layer.bias,
+        padding=padding,
+        dilation=layer.dilation,
+        groups=layer.groups,
+    )
+
+
 def compute(layer: Layer, inputs: list[Tensor]) -> Tensor:
     """Return a layer's value for whole inputs, as many as it has sources."""
     first, *others = inputs
     if isinstance(layer, Convolution):
-        return F.conv2d(
-            first,
-            layer.weight,
-            layer.bias,
-            padding=layer.reach,
-            dilation=layer.dilation,
-            groups=layer.groups,
-        )
+        rows, columns = layer.reach
+        if layer.border == "reflect":
+            return convolved(layer, reflected(first, rows, rows, columns, columns), (0, 0))
+        return convolved(layer, first, layer.reach)
     if isinstance(layer, Add):
         return torch.add(first, *others)
     if isinstance(layer, Multiply):

@@ -20,13 +20,15 @@ from napari_srgan.graph.ops import (
     PixelShuffle,
     Pointwise,
 )
+from napari_srgan.models.layers.reflection import convolve_reflected
 from napari_srgan.models.subpixel import convolve_before_shuffle
 
 
 def trace(network: nn.Module) -> Layers:
     """Return the layers of a network in evaluation mode, in the order they are computed.
 
-    Understood, in any arrangement: convolutions that keep the image's size, activations, batch
+    Understood, in any arrangement: convolutions that keep the image's size by zeros or by
+    :func:`~napari_srgan.models.layers.reflection.convolve_reflected`, activations, batch
     norms, sums, constants added and multiplied, pixel shuffles, concatenations of channels,
     enlargement by nearest, bilinear and bicubic interpolation, clamping. The last layer's value is
     the output.
@@ -182,6 +184,10 @@ class _Reader:
         reach = (extents[0] // 2, extents[1] // 2)
         return self._add(Convolution(x.place, weight, bias, reach, steps, groups))
 
+    def reflected_convolution(self, x: _Value, weight: Tensor, bias: Tensor | None) -> _Value:
+        reach = (weight.shape[2] // 2, weight.shape[3] // 2)
+        return self._add(Convolution(x.place, weight, bias, reach, border="reflect"))
+
     def add(self, x: _Value, other: Any, *, alpha: float = 1) -> _Value:
         if isinstance(other, _Value):
             if alpha != 1:
@@ -289,6 +295,11 @@ class _Reader:
                    "weight": weight, "bias": bias, "eps": eps}  # fmt: skip
         return self._pointwise(x, F.batch_norm, options)
 
+    def instance_norm(self, *_args: Any, **_options: Any) -> _Value:
+        raise NotStreamableError(
+            "The network normalises by statistics of the whole image (instance norm)."
+        )
+
     def elu(self, x: _Value, alpha: float = 1.0, inplace: bool = False) -> _Value:
         return self._pointwise(x, F.elu, {"alpha": alpha}, inplace=inplace)
 
@@ -323,6 +334,7 @@ class _Reader:
 _READ_BY: Mapping[Callable[..., Any], Callable[..., _Value]] = {
     F.conv2d: _Reader.convolution,
     convolve_before_shuffle: _Reader.shuffle_and_convolve,
+    convolve_reflected: _Reader.reflected_convolution,
     torch.add: _Reader.add,
     torch.sub: _Reader.sub,
     torch.mul: _Reader.mul,
@@ -336,6 +348,7 @@ _READ_BY: Mapping[Callable[..., Any], Callable[..., _Value]] = {
     F.leaky_relu: _Reader.leaky_relu,
     F.prelu: _Reader.prelu,
     F.batch_norm: _Reader.batch_norm,
+    F.instance_norm: _Reader.instance_norm,
     F.elu: _Reader.elu,
     F.gelu: _Reader.gelu,
     F.silu: _Reader.silu,

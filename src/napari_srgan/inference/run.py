@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
@@ -35,6 +36,8 @@ from napari_srgan.inference.settings import NotFinite, Progress, Settings, finis
 from napari_srgan.inference.verify import first_use_note
 from napari_srgan.store.cache import cache_folder
 from napari_srgan.store.checkpoint import Model
+
+log = logging.getLogger(__name__)
 
 
 def set_up(
@@ -138,6 +141,8 @@ def _iter_upscale(
         else value_ranges(image, layout, normalize)
     )
     precision = precision_name(runner.precision)
+    if note := _whole_image_note(model, runner):
+        yield Progress(0, layout.pixels, str(runner.device), precision, note)
     for channel, values in enumerate(ranges):
         if note := _outliers_note(values, channel if len(ranges) > 1 else None):
             yield Progress(0, layout.pixels, str(runner.device), precision, note)
@@ -153,6 +158,18 @@ def _iter_upscale(
     )  # fmt: skip
     yield from iter_planes(planes, model, layout, runner, settings)
     return target.whole
+
+
+def _whole_image_note(model: Model, runner: Runner) -> str:
+    """Return what the user should know of a model that needs the whole image at once."""
+    if runner.network.radius is not None:
+        return ""
+    note = (
+        f"{model.name} computes each image as a whole, which takes more memory than rows or tiles: "
+        f"{runner.network.why_not_rows}"
+    )
+    log.warning(note)
+    return note
 
 
 def _outliers_note(values: ValueRange, channel: int | None) -> str:

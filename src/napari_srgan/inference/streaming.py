@@ -26,9 +26,11 @@ from napari_srgan.graph.ops import (
     Multiply,
     PixelShuffle,
     PixelUnshuffle,
+    convolved,
     interpolated,
 )
 from napari_srgan.graph.stream_plan import StreamPlan, ValueSpec
+from napari_srgan.models.layers.reflection import reflected, reflected_index
 
 # Even steps from which on a recording pays: it costs about as much as computing a few bands does.
 _WORTH_RECORDING = 16
@@ -213,18 +215,7 @@ def _compute(layer: Layer, values: list[_Value], value: _Value) -> None:
     """Compute a band of a layer's value from the values before it."""
     start, stop = value.start, value.stop
     if isinstance(layer, Convolution):
-        reach, beside = layer.reach
-        seen = values[layer.source].rows(start - reach, stop + reach)
-        value.put(
-            F.conv2d(
-                seen,
-                layer.weight,
-                layer.bias,
-                padding=(0, beside),
-                dilation=layer.dilation,
-                groups=layer.groups,
-            )
-        )
+        value.put(_convolution(layer, values[layer.source], start, stop))
     elif isinstance(layer, PixelShuffle):
         factor = layer.factor
         value.put(
@@ -251,6 +242,18 @@ def _compute(layer: Layer, values: list[_Value], value: _Value) -> None:
         _written(_leaky_relu(rows, layer.slope, value.room()), value)
     else:
         value.put(layer.function(values[layer.source].rows(start, stop), **layer.options))
+
+
+def _convolution(layer: Convolution, source: _Value, start: int, stop: int) -> Tensor:
+    reach, beside = layer.reach
+    if layer.border == "zeros":
+        return convolved(layer, source.rows(start - reach, stop + reach), (0, beside))
+    first, last = max(0, start - reach), min(source.height, stop + reach)
+    rows = source.rows(first, last)
+    if (first, last) != (start - reach, stop + reach):
+        index = reflected_index(start - reach, stop + reach, source.height) - first
+        rows = rows.index_select(2, index.to(rows.device))
+    return convolved(layer, reflected(rows, 0, 0, beside, beside), (0, 0))
 
 
 def _interpolate(layer: Interpolate, source: _Value, value: _Value) -> None:

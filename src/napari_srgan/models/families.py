@@ -5,8 +5,10 @@ from __future__ import annotations
 from napari_srgan.models.edsr import EDSR
 from napari_srgan.models.generator import Generator
 from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.models.srresnet_variant import SRResNetVariant
 
 FAMILIES: dict[str, type[Generator]] = {
     SRResNet.family: SRResNet,
+    SRResNetVariant.family: SRResNetVariant,
     EDSR.family: EDSR,
 }

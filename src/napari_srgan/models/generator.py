@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -47,7 +47,7 @@ class Generator(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def sizes_of(cls, state: Mapping[str, Tensor]) -> dict[str, int | float | bool] | None:
+    def sizes_of(cls, state: Mapping[str, Tensor]) -> dict[str, Any] | None:
         """Return the constructor's arguments for these tensors, by their names and shapes.
 
         None if they are not of this family. Whether they are all there and no others is found out
@@ -60,7 +60,7 @@ class Generator(nn.Module, ABC):
         """
 
     @abstractmethod
-    def sizes(self) -> dict[str, int | float | bool]:
+    def sizes(self) -> dict[str, Any]:
         """Return the constructor's arguments that give a network like this one."""
 
     @abstractmethod
@@ -69,9 +69,9 @@ class Generator(nn.Module, ABC):
 
 
 def check_sizes(
-    blocks: int, features: int, channels: int, scale: int, scales: Collection[int]
+    blocks: int, features: int, channels: int, scale: int, scales: Collection[int] | None = None
 ) -> None:
-    """Check the sizes of a network of residual blocks, which has these scales.
+    """Check the sizes of a network of residual blocks, which has these scales, or all.
 
     Raises
     ------
@@ -86,5 +86,7 @@ def check_sizes(
             "blocks, features and channels must be 1 or more; "
             f"got {blocks}, {features} and {channels}."
         )
-    if scale not in scales:
+    if scales is None and scale < 1:
+        raise ValueError(f"scale must be 1 or more; got {scale}.")
+    if scales is not None and scale not in scales:
         raise ValueError(f"scale must be one of {sorted(scales)}; got {scale}.")

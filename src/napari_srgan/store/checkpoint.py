@@ -8,19 +8,17 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from napari_srgan.models.families import FAMILIES
 from napari_srgan.models.generator import Generator
+from napari_srgan.store.build import build_network
 from napari_srgan.store.generative import generative_by
 from napari_srgan.store.self_test import TENSORS, SelfTest
 from napari_srgan.store.tensor_file import CheckpointError, read_tensors, write_tensors
 from napari_srgan.store.unwrap import Unwrapped
-from napari_srgan.store.values import converted
-from napari_srgan.wording import listed, printable
+from napari_srgan.wording import printable
 
 __all__ = [
     "CheckpointError",
@@ -71,10 +69,13 @@ class Model:
         return self.network.scale
 
 
-def load_checkpoint(path: str | Path, name: str | None = None) -> Model:
+def load_checkpoint(
+    path: str | Path, name: str | None = None, *, dialect: str | None = None
+) -> Model:
     """Load a generator from a safetensors file, or from a PyTorch file that holds only tensors.
 
-    The family and its sizes are read off the tensors' names and shapes.
+    The family and its sizes are read off the tensors' names and shapes. Files of other projects are
+    recognised by their names: :mod:`napari_srgan.store.foreign`.
 
     Parameters
     ----------
@@ -82,6 +83,8 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> Model:
         The file; its content decides how it is read, not its suffix.
     name : str, optional
         The model's name. Default: what the file says, else the file's name without suffix.
+    dialect : str, optional
+        How another project's file is to be read, where its tensors allow more than one way.
 
     Raises
     ------
@@ -89,7 +92,9 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> Model:
         If there is no such file.
     CheckpointError
         If it is damaged, holds code, or is anything but a generator with exactly its tensors and,
-        perhaps, a self-test that fits it.
+        perhaps, a self-test that fits it; if it can be read in several ways.
+    ValueError
+        If there is no such dialect.
     """
     path = Path(path)
     if not path.is_file():
@@ -97,8 +102,10 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> Model:
     found, metadata = read_tensors(path)
     state = dict(found.state)
     test = {key: state.pop(key) for key in TENSORS if key in state}
-    network = _build(state, path)
+    network, reading = build_network(state, path, dialect)
     metadata |= _origin(found, path)
+    if reading is not None:
+        metadata |= {"dialect": reading.dialect.name, "project": reading.dialect.project}
     return Model(
         name=name or printable(metadata.get("name") or path.stem, _LONGEST_NAME),
         network=network.eval().requires_grad_(False),
@@ -180,59 +187,3 @@ def _stored_in_half(key: str, value: Tensor) -> Tensor:
             "store it in 32 bits."
         )
     return half
-
-
-def _build(state: dict[str, Tensor], path: Path) -> Generator:
-    """Return the network that these tensors, all of them and no others, belong to."""
-    kind, sizes = _family_of(state, path)
-    try:
-        with torch.device("meta"):
-            network = kind(**sizes)
-    except ValueError as error:
-        raise CheckpointError(f"{path} describes no {kind.__name__}: {error}") from error
-    expected = network.state_dict()
-    counts = {
-        key: torch.zeros((), dtype=torch.int64, device="cpu") for key in expected if _is_count(key)
-    }
-    state = counts | state  # files of PyTorch before 0.4.1, and of converters, have none
-    missing = sorted(expected.keys() - state.keys())
-    extra = sorted(state.keys() - expected.keys())
-    shapes = [
-        f"{key} is {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
-        for key in sorted(expected.keys() & state.keys())
-        if state[key].shape != expected[key].shape
-    ]
-    problems = [
-        f"{what} {listed(keys)}"
-        for what, keys in (("missing", missing), ("not expected", extra), ("misshapen", shapes))
-        if keys
-    ]
-    if problems:
-        raise CheckpointError(
-            f"{path} does not fit {kind.__name__} of {sizes}: {'; '.join(problems)}."
-        )
-    try:
-        network.load_state_dict(converted(state, expected), assign=True)
-    except ValueError as error:
-        raise CheckpointError(f"{path} {error}") from error
-    return network
-
-
-def _is_count(key: str) -> bool:
-    return key.endswith("num_batches_tracked")
-
-
-def _family_of(state: dict[str, Tensor], path: Path) -> tuple[type[Generator], dict[str, Any]]:
-    """Return the family that tensors are of, and the sizes that they say."""
-    for kind in FAMILIES.values():
-        try:
-            sizes = kind.sizes_of(state)
-        except ValueError as error:
-            raise CheckpointError(f"{path} describes no {kind.__name__}: {error}.") from error
-        if sizes is not None:
-            return kind, sizes
-    families = ", ".join(kind.__name__ for kind in FAMILIES.values())
-    raise CheckpointError(
-        f"{path} is no generator of this package ({families}). Its tensors are "
-        f"{listed(sorted(state))}."
-    )

@@ -12,13 +12,19 @@ from napari_srgan.store.registry import MODEL_SUFFIXES, ModelInfo, add_own, list
 from napari_srgan.wording import did_you_mean, printable
 
 
-def load_model(model: str | Path | Model, *, cache: Path | None = None) -> Model:
+def load_model(
+    model: str | Path | Model, *, dialect: str | None = None, cache: Path | None = None
+) -> Model:
     """Return a model, loading and verifying it the first time.
 
     Parameters
     ----------
     model : str, Path or Model
-        A name that :func:`list_models` gives, the path of a checkpoint, or a loaded model.
+        A name that :func:`list_models` gives, the path of a checkpoint, or a loaded model. A
+        checkpoint may be another project's.
+    dialect : str, optional
+        How another project's checkpoint is to be read, where its tensors allow several ways; the
+        message says which.
     cache : Path, optional
         The folder for downloaded weights; see :func:`napari_srgan.store.cache.cache_folder`.
 
@@ -40,28 +46,11 @@ def load_model(model: str | Path | Model, *, cache: Path | None = None) -> Model
         return replace(loaded, generative=weights.generative)
     path = Path(model).expanduser().absolute()
     if path.suffix.lower() in MODEL_SUFFIXES or path.is_file():
-        return _load_file(path, None)
+        return _load_file(path, None, dialect)
     raise ValueError(
         f"There is no model named {str(model)!r}{did_you_mean(str(model), list_models())} "
         f"Models: {', '.join(list_models())}; or give the path of a checkpoint."
     )
-
-
-def faithful_counterpart(model: Model) -> Model | None:
-    """Return what a model's detail can be compared with: a bundled faithful one of its scale.
-
-    None if the model is known to be faithful itself, or if there is none.
-    """
-    if model.generative is False:
-        return None
-    fitting = [
-        weights
-        for weights in registry()
-        if weights.generative is False and weights.file and weights.scale == model.scale
-    ]
-    if not fitting:
-        return None
-    return load_model(max(fitting, key=lambda weights: weights.size).name)
 
 
 def remember(path: Path) -> str:
@@ -92,14 +81,16 @@ def forget_loaded() -> None:
     _load_unchanged.cache_clear()
 
 
-def _load_file(path: Path, name: str | None) -> Model:
+def _load_file(path: Path, name: str | None, dialect: str | None = None) -> Model:
     """Load a checkpoint, once for as long as the file does not change."""
     if not path.is_file():
         return load_checkpoint(path, name)  # which says so
     status = path.stat()
-    return _load_unchanged(path, name, status.st_mtime_ns, status.st_size)
+    return _load_unchanged(path, name, dialect, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=8)
-def _load_unchanged(path: Path, name: str | None, _changed: int, _size: int) -> Model:
-    return load_checkpoint(path, name)
+def _load_unchanged(
+    path: Path, name: str | None, dialect: str | None, _changed: int, _size: int
+) -> Model:
+    return load_checkpoint(path, name, dialect=dialect)

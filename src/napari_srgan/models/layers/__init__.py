@@ -1,0 +1,1 @@
+"""Layers and conventions that several families share."""
