@@ -35,11 +35,12 @@ MAY_IMPORT = {
     "graph": {"models"},
     "store": {"models", "weights", "files", "wording"},
     "inference": {"models", "graph", "store", "weights", "files"},
+    "trust": {"graph", "store", "inference"},
     "batch": {"files", "inference", "store"},
-    "plugin": {"files", "inference", "store"},
-    "api": {"files", "inference", "store", "plugin"},
-    "cli": {"files", "inference", "store", "batch"},
-    "training": {"files", "models", "graph", "store", "inference", "weights", "wording"},
+    "plugin": {"files", "inference", "store", "trust"},
+    "api": {"files", "inference", "store", "trust", "plugin"},
+    "cli": {"files", "inference", "store", "trust", "batch"},
+    "training": {"trust", "files", "models", "graph", "store", "inference", "weights", "wording"},
 }
 MOST_FILES = 14  # of a folder, __init__ apart: beyond that nobody sees what is there
 
@@ -53,6 +54,7 @@ PACKAGES = {
     "graph": {"torch"},
     "store": {"torch", "numpy"},
     "inference": {"torch", "numpy"},
+    "trust": {"torch", "numpy"},
     "batch": {"numpy"},
     "plugin": {"numpy", "napari"},
     "api": {"numpy", "napari", "dask"},

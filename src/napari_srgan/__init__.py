@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_srgan.api import (
+        Assessment,
         CheckpointError,
         DownloadError,
+        Invention,
         Model,
         ModelInfo,
         Progress,
+        assess,
+        iter_assess,
         iter_upscale,
         list_models,
         load_model,
@@ -24,11 +28,15 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Assessment",
     "CheckpointError",
     "DownloadError",
+    "Invention",
     "Model",
     "ModelInfo",
     "Progress",
+    "assess",
+    "iter_assess",
     "iter_upscale",
     "list_models",
     "load_model",

@@ -153,8 +153,15 @@ def test_the_radius_is_the_networks_and_that_of_back_projection(random_network):
 def test_nothing_to_do_is_the_network_itself(random_network):
     network = inference_network(random_network())
     assert refined(network, Refinement()) is network
-    with pytest.raises(ValueError, match="only of an ensemble"):
-        refined(network, Refinement(spread=True))
+
+
+@torch.no_grad()
+def test_a_spread_can_be_had_of_the_answer_itself(random_network):
+    network = inference_network(random_network())
+    image = torch.rand(1, 3, 11, 17)
+    found = function(network, Refinement(spread=True))(image)
+    torch.testing.assert_close(found[:, :-1], network.placed(CPU, torch.float32)(image))
+    torch.testing.assert_close(found[:, -1:], function(network, ENSEMBLE)(image)[:, -1:])
 
 
 def test_a_plan_of_layers_as_they_are_computes_what_they_do(random_network, in_bands):

@@ -47,8 +47,8 @@ class Refinement:
         The mean is taken over the eight flips and turns of the image (geometric self-ensemble;
         Lim et al., "Enhanced deep residual networks", 2017, §3.4).
     spread : bool
-        Of an ensemble: one more channel comes out, the standard deviation over the eight, as the
-        root of its mean square over the colours.
+        One more channel comes out: the standard deviation over the eight, as the root of its mean
+        square over the colours.
     consistent : bool
         The result is changed until, reduced, it equals the image (back-projection).
     """
@@ -57,15 +57,18 @@ class Refinement:
     spread: bool = False
     consistent: bool = False
 
+    @property
+    def orientations(self) -> tuple[Orientation, ...]:
+        """Those in which the network is asked."""
+        return ORIENTATIONS if self.ensemble or self.spread else ORIENTATIONS[:1]
+
 
 NOT_REFINED = Refinement()
 
 
 def refined(network: LayerNetwork | OpaqueNetwork, refinement: Refinement) -> InferenceNetwork:
     """Return a network whose answers are refined; itself where there is nothing to do."""
-    if refinement.spread and not refinement.ensemble:
-        raise ValueError("There is a spread only of an ensemble.")
-    if not (refinement.ensemble or refinement.consistent):
+    if refinement == NOT_REFINED:
         return network
     if isinstance(network, OpaqueNetwork):
         return RefinedOpaqueNetwork(network, refinement)
@@ -100,9 +103,7 @@ class RefinedNetwork:
 
     @cached_property
     def _members(self) -> tuple[Layers, ...]:
-        if not self.refinement.ensemble:
-            return (self.network.layers,)
-        return tuple(oriented(self.network.layers, each) for each in ORIENTATIONS)
+        return tuple(oriented(self.network.layers, each) for each in self.refinement.orientations)
 
     @cached_property
     def _layers(self) -> Layers:
@@ -197,8 +198,7 @@ class RefinedOpaqueNetwork:
                 ),
             )
 
-        orientations = ORIENTATIONS if self.refinement.ensemble else ORIENTATIONS[:1]
-        members = [turned(each) for each in orientations]
+        members = [turned(each) for each in self.refinement.orientations]
         joined = _joined(members, self.refinement, self.channels, self.scale)
         layers = tuple(channels_last(moved(layer, device)) for layer in joined)
         return lambda low, bounds=FREE: run_layers(within(layers, bounds), low)
@@ -220,7 +220,7 @@ def _in_float32(layers: Layers) -> Layers:
 def _joined(members: Sequence[Layers], refinement: Refinement, channels: int, scale: int) -> Layers:
     """Return layers that compute all members and refine what they give, in float32."""
     layers: list[Layer] = []
-    answer, spread = _mean(layers, members, channels, spread=refinement.spread)
+    answer, spread = _answer(layers, members, refinement, channels)
     if refinement.consistent:
         answer = append_back_projection(layers, 0, answer, channels, scale)
     if spread is not None:
@@ -228,10 +228,10 @@ def _joined(members: Sequence[Layers], refinement: Refinement, channels: int, sc
     return tuple(layers)
 
 
-def _mean(
-    layers: list[Layer], members: Sequence[Layers], channels: int, *, spread: bool
+def _answer(
+    layers: list[Layer], members: Sequence[Layers], refinement: Refinement, channels: int
 ) -> tuple[int, int | None]:
-    """Append members and their mean; return where that is, and their spread if it is wanted.
+    """Append members; return where the answer is, the first's or the mean, and where the spread.
 
     Summed are differences to the first, which lose no digits.
     """
@@ -243,13 +243,12 @@ def _mean(
     for member in members[1:]:
         difference = append(layers, Add((_append_member(layers, member), minus)))
         sums.add(difference)
-        if spread:
+        if refinement.spread:
             squares.add(append(layers, Pointwise(difference, torch.square)))
-    offset = sums.divided_by(len(members))
-    mean = append(layers, Add((first, offset)))
-    if not spread:
-        return mean, None
-    return mean, _root(layers, squares.divided_by(len(members)), offset, channels)
+    offset, spread = sums.divided_by(len(members)), None
+    if refinement.spread:
+        spread = _root(layers, squares.divided_by(len(members)), offset, channels)
+    return append(layers, Add((first, offset))) if refinement.ensemble else first, spread
 
 
 def _root(layers: list[Layer], squares: int, offset: int, channels: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from napari_srgan.store.generative import either
 if TYPE_CHECKING:
     import napari.layers
     from numpy.typing import NDArray
+
+    from napari_srgan.trust.assess import Assessment
 
 METADATA_KEY = "napari-srgan"
 
@@ -125,6 +128,58 @@ def upscaled_layer(
     if not layer.rgb:  # not part of a layer's state; without it the slider's range shrinks
         upscaled.contrast_limits_range = layer.contrast_limits_range
     return upscaled
+
+
+def map_layer(
+    layer: napari.layers.Image, values: Any, what: str, scale: int = 1, colormap: str = "inferno"
+) -> napari.layers.Image:
+    """Return a layer of values that are known of a layer's pixels, where those lie.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        What they are of.
+    values : ndarray
+        With as many axes as the layer has.
+    what : str
+        Put after the layer's name.
+    scale : int
+        Values to a pixel, along each of the last two axes.
+    colormap : str
+        napari's name of one.
+    """
+    from napari.layers import Image
+
+    return Image(
+        values,
+        name=f"{layer.name}, {what}",
+        rgb=values.ndim > layer.ndim,
+        colormap=None if values.ndim > layer.ndim else colormap,
+        multiscale=False,
+        units=layer.units,
+        axis_labels=layer.axis_labels,
+        **upscaled_geometry(layer, scale),
+    )
+
+
+def assessed_layers(
+    layer: napari.layers.Image,
+    assessment: Assessment,
+    scale: int,
+    provenance: Mapping[str, Any],
+) -> Assessment:
+    """Return an assessment of a layer's pixels with a layer in place of each array."""
+    invented = assessment.invented
+    drawn = f"×{scale}, invented"
+    return replace(
+        assessment,
+        upscaled=upscaled_layer(layer, assessment.upscaled, scale, provenance),
+        uncertainty=map_layer(layer, assessment.uncertainty, f"×{scale}, uncertainty", scale),
+        residual=map_layer(layer, assessment.residual, "not explained", colormap="PiYG"),
+        invented=None
+        if invented is None
+        else map_layer(layer, invented, drawn, scale, colormap="magenta"),
+    )
 
 
 def plane_index(layer: napari.layers.Image, world_point: NDArray[np.float64]) -> tuple[int, ...]:

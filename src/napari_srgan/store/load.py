@@ -53,6 +53,23 @@ def load_model(
     )
 
 
+def faithful_counterpart(model: Model) -> Model | None:
+    """Return what a model's detail can be compared with: a bundled faithful one of its scale.
+
+    None if the model is known to be faithful itself, or if there is none.
+    """
+    if model.generative is False:
+        return None
+    fitting = [
+        weights
+        for weights in registry()
+        if weights.generative is False and weights.file and weights.scale == model.scale
+    ]
+    if not fitting:
+        return None
+    return load_model(max(fitting, key=lambda weights: weights.size).name)
+
+
 def remember(path: Path) -> str:
     """Add a checkpoint to the models of this session and return the name it is chosen by.
 
