@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_srgan.resampling import shrink
 from napari_srgan.store.checkpoint import save_checkpoint
 from napari_srgan.store.registry import parse_registry
-from napari_srgan.training.data.degrade import shrink
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 CARD = f"# A card\n\n{BEGIN}\n{END}\n\nProse: 3.14 of it.\n\n{BEGIN}\nold\n{END}\n\nLimits.\n"

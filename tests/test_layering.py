@@ -26,13 +26,14 @@ FOLDERS = {
 
 # Every folder and what it may import: the floors from the ground up. A new folder is not imported
 # from anywhere until it stands here; `api`, `cli` and `batch` are the doors, each a
-# single module; `wording` is the words that messages share.
+# single module; `resampling` and `wording` are what many share.
 MAY_IMPORT = {
     "wording": set(),
+    "resampling": set(),
     "weights": set(),
     "files": set(),
     "models": set(),
-    "graph": {"models"},
+    "graph": {"models", "resampling"},
     "store": {"models", "weights", "files", "wording"},
     "inference": {"models", "graph", "store", "weights", "files"},
     "trust": {"graph", "store", "inference"},
@@ -40,7 +41,10 @@ MAY_IMPORT = {
     "plugin": {"files", "inference", "store", "trust"},
     "api": {"files", "inference", "store", "trust", "plugin"},
     "cli": {"files", "inference", "store", "trust", "batch"},
-    "training": {"trust", "files", "models", "graph", "store", "inference", "weights", "wording"},
+    "training": {
+        *("trust", "inference", "store", "graph", "models", "files"),
+        *("weights", "resampling", "wording"),
+    },
 }
 MOST_FILES = 14  # of a folder, __init__ apart: beyond that nobody sees what is there
 
@@ -48,6 +52,7 @@ QT = {"qtpy", "superqt", "magicgui", "napari.qt"}
 # The packages that each folder may import, and what single modules may import besides.
 PACKAGES = {
     "wording": set(),
+    "resampling": {"numpy", "PIL"},
     "weights": set(),
     "files": {"numpy", "dask", "PIL", "tifffile", "imagecodecs"},
     "models": {"torch"},

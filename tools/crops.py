@@ -19,10 +19,9 @@ from skimage import data
 
 from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings
+from napari_srgan.resampling import SCALE, Pixels, enlarge, shrink
 from napari_srgan.store.load import load_model
 from napari_srgan.store.registry import bundled_folder, registry
-from napari_srgan.training.data.degrade import SCALE, Pixels, shrink
-from napari_srgan.training.metrics.drawing import enlarge
 from napari_srgan.training.metrics.figures import Example, choose_box, draw_figure
 
 if TYPE_CHECKING:

@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from napari_srgan.graph.back_project import RADIUS, reduction_taps
+from napari_srgan.graph.back_project import RADIUS
 from napari_srgan.graph.network import OpaqueNetwork, inference_network
 from napari_srgan.graph.ops import Interpolate, run_layers
 from napari_srgan.graph.orient import ORIENTATIONS
 from napari_srgan.graph.refine import Refinement, refined
 from napari_srgan.graph.stream_plan import StreamPlan
+from napari_srgan.resampling import reduction_taps
 
 CPU = torch.device("cpu")
 ENSEMBLE = Refinement(ensemble=True, spread=True)

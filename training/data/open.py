@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from napari_srgan.inference.settings import finish
+from napari_srgan.resampling import REDUCTION_VERSION, SCALE
 from napari_srgan.training.data.crops import CropSampler, iter_batches
-from napari_srgan.training.data.degrade import REDUCTION_VERSION, SCALE
 from napari_srgan.training.data.pack import Entry, Pack, load_pack
 from napari_srgan.training.data.packing import PackingProgress, Terms, iter_write_pack
 from napari_srgan.training.data.sources import find_sources

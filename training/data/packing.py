@@ -16,9 +16,9 @@ from uuid import uuid4
 
 import numpy as np
 
+from napari_srgan.resampling import shrink
 from napari_srgan.training.data.crops import iter_ahead
 from napari_srgan.training.data.decoding import Samples, deepened, read_image
-from napari_srgan.training.data.degrade import shrink
 from napari_srgan.training.data.pack import HIGH, INDEX, LOW, Entry, Index, load_pack
 from napari_srgan.training.data.sources import LeftOut, Source
 from napari_srgan.wording import listed

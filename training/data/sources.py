@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_srgan.files import IMAGE_SUFFIXES
-from napari_srgan.training.data.degrade import SCALE
+from napari_srgan.resampling import SCALE
 from napari_srgan.wording import listed
 
 _DIV2K = re.compile(r"DIV2K_(?P<part>train|valid)_(?P<kind>HR|LR_\w+)", re.IGNORECASE)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from napari_srgan.training.data.degrade import Pixels
+from napari_srgan.resampling import Pixels
 from napari_srgan.training.metrics.fidelity import Scores
 
 MARGIN = 8  # pixels between cells, and around them
@@ -69,12 +69,6 @@ def in_words(scores: Scores) -> str:
 def as_rgb(image: Pixels) -> NDArray[np.uint8]:
     """Return an image as ``(h, w, 3)``: grey in all channels."""
     return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
-
-
-def enlarge(image: Pixels, scale: int, kind: Image.Resampling) -> Pixels:
-    """Return an image ``scale`` times as high and wide, by Pillow's interpolation."""
-    h, w = image.shape[:2]
-    return np.asarray(Image.fromarray(image).resize((scale * w, scale * h), kind))
 
 
 def _draw_cell(

@@ -12,10 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from PIL import Image
 
-from napari_srgan.training.data.degrade import SCALE, Pixels
-from napari_srgan.training.metrics.drawing import enlarge
+from napari_srgan.resampling import CONTROLS, SCALE, Pixels, enlarge
 from napari_srgan.training.metrics.fidelity import score
 from napari_srgan.training.metrics.figures import Example
 from napari_srgan.training.metrics.pairs import Pair, read_pair
@@ -156,8 +154,7 @@ def write_csv(rows: Iterable[Row], path: Path) -> None:
 
 
 def _controls(scale: int) -> dict[str, Upscaler]:
-    kinds = {"nearest": Image.Resampling.NEAREST, "bicubic": Image.Resampling.BICUBIC}
-    return {name: partial(enlarge, scale=scale, kind=kind) for name, kind in kinds.items()}
+    return {name: partial(enlarge, scale=scale, kind=kind) for name, kind in CONTROLS.items()}
 
 
 def compare(pair: Pair, upscalers: Mapping[str, Upscaler], *, scale: int = SCALE) -> Example:

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import uniform_filter
 
-from napari_srgan.training.data.degrade import Pixels
-from napari_srgan.training.metrics.drawing import Cell, as_rgb, draw_rows, enlarge, in_words
+from napari_srgan.resampling import Pixels, enlarge
+from napari_srgan.training.metrics.drawing import Cell, as_rgb, draw_rows, in_words
 from napari_srgan.training.metrics.fidelity import BORDER, luminance, score
 
 CROP = (64, 80)  # high-resolution pixels

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from napari_srgan.training.data.degrade import Pixels
+from napari_srgan.resampling import Pixels
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from napari_srgan.training.data.degrade import SCALE, Pixels, shrink
+from napari_srgan.resampling import SCALE, Pixels, shrink
 from napari_srgan.wording import listed
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from napari_srgan.training.data.degrade import Pixels, shrink
+from napari_srgan.resampling import Pixels, shrink
 from napari_srgan.training.metrics.fidelity import luminance
 from napari_srgan.training.metrics.spectra import (
     ROUNDING_NOISE,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from napari_srgan.training.data.degrade import Pixels
+from napari_srgan.resampling import Pixels
 from napari_srgan.training.metrics.perceptual import (
     checkerboard,
     colour_drift,

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, cast
 
 from napari_srgan.files.atomic import written_whole
-from napari_srgan.training.data.degrade import Pixels
+from napari_srgan.resampling import Pixels
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from PIL import Image
 from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings
 from napari_srgan.models.generator import Generator
+from napari_srgan.resampling import Pixels, enlarge
 from napari_srgan.store.checkpoint import Model
-from napari_srgan.training.data.degrade import Pixels
 from napari_srgan.training.data.pack import Pack
-from napari_srgan.training.metrics.drawing import Cell, draw_rows, enlarge, in_words
+from napari_srgan.training.metrics.drawing import Cell, draw_rows, in_words
 from napari_srgan.training.metrics.fidelity import score
 from napari_srgan.training.metrics.table import FURTHER, Outcome
 

@@ -28,6 +28,7 @@ from napari_srgan.graph.ops import (
     Pointwise,
     append,
 )
+from napari_srgan.resampling import reduction_taps
 
 Bounds: TypeAlias = tuple[float, float]
 FREE: Bounds = (-math.inf, math.inf)
@@ -45,35 +46,6 @@ RADIUS = len(_STEPS) * (_REACH + 2 * _CELLS)
 """Input pixels that a result depends on, to each side, beyond what its answer does."""
 
 _FREQUENCIES = 256  # at which it is fitted
-
-
-def reduction_taps(scale: int) -> tuple[int, NDArray[np.float64]]:
-    """Return the antialiased bicubic kernel that reduces an image along one axis.
-
-    Parameters
-    ----------
-    scale : int
-        Factor of the reduction.
-
-    Returns
-    -------
-    tuple of int and ndarray
-        The first tap's place, counted from the first high-resolution pixel in a low one, and the
-        taps from there on. Their sum is 1.
-
-    References
-    ----------
-    Keys, "Cubic convolution interpolation for digital image processing", 1981, eq. 15.
-    """
-    reach = 2  # of the bicubic kernel, in low-resolution pixels
-    centre = (scale - 1) / 2
-    first = int(np.ceil(centre - reach * scale))
-    last = int(np.floor(centre + reach * scale))
-    t = np.abs(np.arange(first, last + 1) - centre) / scale
-    near = 1.5 * t**3 - 2.5 * t**2 + 1
-    far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
-    kernel = np.where(t <= 1, near, far)
-    return first, kernel / kernel.sum()
 
 
 @dataclass(frozen=True)

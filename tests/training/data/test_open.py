@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from napari_srgan.files import Picture, write_picture
-from napari_srgan.training.data.degrade import shrink
+from napari_srgan.resampling import shrink
 from napari_srgan.training.data.open import (
     CropSampler,
     Pack,

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from napari_srgan.training.metrics.drawing import (
     LINE_HEIGHT,
@@ -10,7 +9,6 @@ from napari_srgan.training.metrics.drawing import (
     Cell,
     as_rgb,
     draw_rows,
-    enlarge,
     in_words,
 )
 from napari_srgan.training.metrics.fidelity import Scores
@@ -70,11 +68,3 @@ def test_nothing_to_draw_is_refused(rows):
 
 def test_scores_in_words_have_the_papers_ssim():
     assert in_words(Scores(28.416, 0.82149, 0.8)) == "28.42 dB / 0.8215"
-
-
-@pytest.mark.parametrize("shape", [(5, 8), (5, 8, 3)])
-def test_enlarged_images_have_the_size_and_nearest_repeats_pixels(shape):
-    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    larger = enlarge(image, 3, Image.Resampling.NEAREST)
-    np.testing.assert_array_equal(larger, image.repeat(3, axis=0).repeat(3, axis=1))
-    assert enlarge(image, 4, Image.Resampling.BICUBIC).shape == (20, 32, *shape[2:])

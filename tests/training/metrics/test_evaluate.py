@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from napari_srgan.resampling import shrink
 from napari_srgan.training.cli import app
-from napari_srgan.training.data.degrade import shrink
 from napari_srgan.training.metrics.evaluate import (
     Evaluation,
     Progress,

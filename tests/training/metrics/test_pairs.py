@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from napari_srgan.training.data.degrade import shrink
+from napari_srgan.resampling import shrink
 from napari_srgan.training.metrics.pairs import Pair, find_data_sets, find_pairs, read_pair
 
 

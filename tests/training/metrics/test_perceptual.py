@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates
 from skimage import data
 
-from napari_srgan.training.data.degrade import shrink
+from napari_srgan.resampling import shrink
 from napari_srgan.training.metrics.fidelity import luminance, psnr
 from napari_srgan.training.metrics.perceptual import (
     ColourDrift,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_srgan.training.data.degrade import shrink
+from napari_srgan.resampling import shrink
 from napari_srgan.training.metrics.drawing import LINE_HEIGHT, MARGIN
 from napari_srgan.training.watch.validation import draw_panel
 

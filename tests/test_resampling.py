@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from napari_srgan.training.data.degrade import shrink
+from napari_srgan.resampling import CONTROLS, enlarge, shrink
 
 # Keys' kernel at 15/8, 13/8 … 1/8, in 1/1024, worked out by hand, and mirrored; in all 4096.
 HALF = [-7, -45, -75, -49, 93, 399, 745, 987]
@@ -128,3 +128,20 @@ def test_reductions_are_within_a_level_of_the_published_ones():
         assert difference.max() <= 1, path.name
         deep = shrink(high.astype(np.uint16) * np.uint16(257))
         assert np.abs(deep / 257 - published).max() <= 1.5, path.name
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(5, 8), (5, 8, 3)])
+def test_enlarged_images_have_the_size_and_nearest_repeats_pixels(shape, dtype):
+    image = noise(*shape, dtype=dtype)
+    larger = enlarge(image, 3, CONTROLS["nearest"])
+    np.testing.assert_array_equal(larger, image.repeat(3, axis=0).repeat(3, axis=1))
+    assert larger.dtype == dtype
+    assert enlarge(image, 4, CONTROLS["bicubic"]).shape == (20, 32, *shape[2:])
+
+
+@pytest.mark.parametrize("shape", [(7, 9), (7, 9, 3)])
+def test_sixteen_bits_are_enlarged_as_eight_bits_are_within_a_level(shape):
+    image = noise(*shape) // 4 + np.uint8(96)  # nothing overshoots: Pillow clips 8 bits halfway
+    deep = enlarge(image.astype(np.uint16) * np.uint16(257), 4, CONTROLS["bicubic"]) / 257
+    assert np.abs(deep - enlarge(image, 4, CONTROLS["bicubic"])).max() <= 1
