@@ -141,7 +141,8 @@ def test_enlarged_images_have_the_size_and_nearest_repeats_pixels(shape, dtype):
 
 
 @pytest.mark.parametrize("shape", [(7, 9), (7, 9, 3)])
-def test_sixteen_bits_are_enlarged_as_eight_bits_are_within_a_level(shape):
+def test_sixteen_bits_are_enlarged_as_eight_bits_are_within_their_rounding(shape):
     image = noise(*shape) // 4 + np.uint8(96)  # nothing overshoots: Pillow clips 8 bits halfway
     deep = enlarge(image.astype(np.uint16) * np.uint16(257), 4, CONTROLS["bicubic"]) / 257
-    assert np.abs(deep - enlarge(image, 4, CONTROLS["bicubic"])).max() <= 1
+    # Eight bits are rounded twice, between rows and columns.
+    assert np.abs(deep - enlarge(image, 4, CONTROLS["bicubic"])).max() <= 1.5
