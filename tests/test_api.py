@@ -283,6 +283,26 @@ def test_labels_of_other_axes_name_no_channels(random_model):
     assert (ns.upscale(layer, random_model(), **FAST).data == together).all()
 
 
+masked = np.ma.masked_greater(random_image((9, 7), "f4"), 0.5)
+undeclared = da.from_array(masked, chunks=5).map_blocks(lambda block: block, meta=np.empty((0, 0)))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        masked,
+        da.from_array(masked),
+        undeclared,
+        Image(masked, contrast_limits=(0, 1)),
+        Image(da.from_array(masked), contrast_limits=(0, 1)),
+    ],
+    ids=["array", "dask", "dask that does not say so", "layer", "layer of dask"],
+)
+def test_masked_pixels_are_refused_whatever_holds_them(random_model, image):
+    with pytest.raises(TypeError, match="Masked pixels have no value"):
+        np.asarray(ns.upscale(image, random_model(), normalize=(0, 1), **FAST))
+
+
 # Models
 
 

@@ -29,6 +29,7 @@ FOLDERS = {
 # single module; `resampling` and `wording` are what many share.
 MAY_IMPORT = {
     "wording": set(),
+<<<<<<< HEAD
     "resampling": set(),
     "weights": set(),
     "files": set(),
@@ -37,6 +38,15 @@ MAY_IMPORT = {
     "store": {"models", "weights", "files", "wording"},
     "inference": {"models", "graph", "store", "weights", "files"},
     "trust": {"graph", "store", "inference"},
+=======
+    "processes": set(),
+    "weights": set(),
+    "files": set(),
+    "models": set(),
+    "graph": {"models"},
+    "store": {"models", "weights", "files", "wording", "processes"},
+    "inference": {"models", "graph", "store", "weights", "files", "processes"},
+>>>>>>> 0f79d98 (Compute in forked processes, refuse masked dask arrays, and carry slicing and clipping planes)
     "batch": {"files", "inference", "store"},
     "plugin": {"files", "inference", "store", "trust"},
     "api": {"files", "inference", "store", "trust", "plugin"},
@@ -52,7 +62,11 @@ QT = {"qtpy", "superqt", "magicgui", "napari.qt"}
 # The packages that each folder may import, and what single modules may import besides.
 PACKAGES = {
     "wording": set(),
+<<<<<<< HEAD
     "resampling": {"numpy", "PIL"},
+=======
+    "processes": {"torch"},
+>>>>>>> 0f79d98 (Compute in forked processes, refuse masked dask arrays, and carry slicing and clipping planes)
     "weights": set(),
     "files": {"numpy", "dask", "PIL", "tifffile", "imagecodecs"},
     "models": {"torch"},
@@ -220,9 +234,9 @@ def test_what_an_extra_brings_is_declared_there_and_imported():
         assert package in packages & {re.split(r"[^\w-]", need)[0] for need in needs}
 
 
-def test_package_itself_imports_only_the_api():
+def test_package_itself_imports_only_the_api_and_what_watches_for_forks():
     door = next(module for module in modules() if not module.name)
-    assert door.ours() == {"api"}
+    assert door.ours() == {"api", "processes"}
     assert door.others() == set()
 
 

@@ -9,6 +9,8 @@ Importing this package loads neither torch nor napari: its functions come with t
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from napari_srgan import processes as processes  # which watches for forks from now on
+
 if TYPE_CHECKING:
     from napari_srgan.api import (
         Assessment,

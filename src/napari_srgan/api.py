@@ -15,7 +15,7 @@ from napari_srgan.inference.devices import (
     precision_name,
     release_all_memory,
 )
-from napari_srgan.inference.images import Array, Normalize
+from napari_srgan.inference.images import Array, Normalize, check_not_masked
 from napari_srgan.inference.run import iter_upscale_array
 from napari_srgan.inference.runner import runners
 from napari_srgan.inference.settings import (
@@ -503,6 +503,7 @@ def _iter_layer(
     if rgb is not None and rgb != layer.rgb:
         raise ValueError(f"The layer {layer.name!r} has rgb={layer.rgb}; rgb={rgb} contradicts it.")
     pixels = full_resolution(layer)
+    check_not_masked(pixels)
     axis = channel_axis_of(layer) if channel_axis is None else channel_axis
     if _is_dask(pixels):
         lazy = _iter_lazy(pixels, model, layer.rgb, normalize, axis, settings)
@@ -559,8 +560,7 @@ def _is_dask(image: Any) -> bool:
 
 
 def _as_array(image: Any) -> Array:
-    if isinstance(image, np.ma.MaskedArray):
-        raise TypeError("Masked pixels have no value. Give them one first: image.filled(value).")
+    check_not_masked(image)
     if hasattr(image, "__array__") or hasattr(image, "__array_interface__"):
         return np.asarray(image)
     raise TypeError(

@@ -199,6 +199,34 @@ def test_looks_are_carried(name, pixels):
     assert getattr(upscaled_layer(layer, pixels, 4, {}), name) == getattr(layer, name)
 
 
+directions = st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda v: np.linalg.norm(v) > 0.1)
+places = st.tuples(*[st.floats(-20, 20)] * 3)
+
+
+@given(normal=directions, position=places, point=places, start=st.sampled_from([None, (2, 3)]))
+@settings(max_examples=30)
+def test_slicing_and_clipping_planes_cut_the_same_pixels(normal, position, point, start):
+    plane = {"position": position, "normal": normal}
+    layer = Image(
+        np.zeros((4, 5, H, W)), depiction="plane", plane={**plane, "thickness": 2.0},
+        experimental_clipping_planes=[{**plane, "enabled": False}],
+    )  # fmt: skip
+    pixels = np.zeros((4, 5, 3 * H, 3 * W) if start is None else (1, 1, 3 * H, 3 * W))
+
+    upscaled = upscaled_layer(layer, pixels, 3, {}, start)
+
+    world = layer.data_to_world((0, *point))
+    moved = np.asarray(upscaled.world_to_data(world))[1:]
+    assert upscaled.depiction == "plane"
+    (clipping,) = upscaled.experimental_clipping_planes
+    assert not clipping.enabled
+    for before, after in ((layer.plane, upscaled.plane), (layer.plane, clipping)):
+        was = np.dot(before.normal, np.subtract(point, before.position))
+        now = np.dot(after.normal, np.subtract(moved, after.position))
+        # How far a point is from a plane, in the thickness of the one that has one.
+        assert now / upscaled.plane.thickness == pytest.approx(was / 2, abs=1e-5)
+
+
 def test_a_colormap_of_ones_own_is_carried(pixels):
     own = Colormap([[0, 0, 0], [0.2, 0.9, 0.1]], name="own green")
     layer = dressed()

@@ -18,6 +18,7 @@ from napari_srgan.inference.images import (
     Normalize,
     Rule,
     ValueRange,
+    check_not_masked,
     fill_not_finite,
     fill_transparent,
     fixed_range,
@@ -50,6 +51,7 @@ class _Window:
     colour: bool
 
     def __call__(self, window: Array, values: ValueRange, model: Model) -> Array:
+        check_not_masked(window)  # of chunks that the array did not say are masked
         pixels = np.asarray(window)
         alpha = pixels[..., 3] if pixels.ndim == 3 and pixels.shape[2] == 4 else None
         colours = pixels if alpha is None else pixels[..., :3]
@@ -78,6 +80,7 @@ class _Filled:
     colour: bool
 
     def __call__(self, plane: Array) -> Array:
+        check_not_masked(plane)
         plane = np.asarray(plane)
         layout = layout_of(plane.shape, plane.dtype, self.colour)
         if must_fill(plane, layout, self.settings.nan):
@@ -111,6 +114,7 @@ def upscale_lazily(
         raise ValueError(
             f"The array's shape {image.shape} is not known yet: call its compute_chunk_sizes()."
         )
+    check_not_masked(image)
     layout = layout_of(image.shape, image.dtype, rgb, channel_axis)
     # Now rather than when a chunk is computed, for its errors.
     halo = set_up(layout, model, settings).network.radius

@@ -120,6 +120,21 @@ def layout_of(
     )
 
 
+def check_not_masked(image: Any) -> None:
+    """Refuse an array, lazy or not, in which some pixels are masked.
+
+    Raises
+    ------
+    TypeError
+        If it is such an array: what is under a mask is no value, and would be upscaled as one.
+    """
+    if isinstance(getattr(image, "_meta", image), np.ma.MaskedArray):  # dask's say what they hold
+        raise TypeError(
+            "Masked pixels have no value. Give them one first: image.filled(value), or "
+            "dask.array.ma.filled(image, value)."
+        )
+
+
 def _channel_axis(axis: int | None, shape: tuple[int, ...], leading: Sequence[int]) -> int | None:
     if axis is None:
         return None
@@ -300,6 +315,7 @@ class PlaneExtent:
 
 def plane_extent(plane: Array, layout: Layout, rule: Rule) -> PlaneExtent:
     """Return what a rule needs to know of a plane of an image of this layout."""
+    check_not_masked(plane)
     values = np.asarray(plane)
     values = values[..., :3] if layout.channels == 4 else values
     low, high = _finite_limits(values)

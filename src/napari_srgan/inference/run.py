@@ -21,6 +21,7 @@ from napari_srgan.inference.images import (
     Layout,
     Normalize,
     ValueRange,
+    check_not_masked,
     count_not_finite,
     fill_not_finite,
     layout_of,
@@ -115,6 +116,7 @@ def iter_upscale_array(
     pixels are raised at the call, before the first step. Closing the generator stops the work and
     frees its memory.
     """
+    check_not_masked(image)
     layout = layout_of(image.shape, image.dtype, rgb, channel_axis)
     if not isinstance(normalize, ValueRange):
         parse_normalize(normalize)

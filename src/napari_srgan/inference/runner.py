@@ -22,6 +22,7 @@ from napari_srgan.inference.devices import exact_float32
 from napari_srgan.inference.streaming import RowStream
 from napari_srgan.inference.transfers import DeviceTransfer, recorded
 from napari_srgan.models.generator import Generator
+from napari_srgan.processes import compute_after_fork
 from napari_srgan.store.checkpoint import Model
 
 log = logging.getLogger(__name__)
@@ -259,6 +260,7 @@ def runner_for(
         If the model does not suit such images.
     """
     check_channels(model, colour=colour)
+    compute_after_fork()
     grey = not colour and model.network.channels > 1
     return runners.get(
         model.network, grey=grey, device=device, precision=precision, refinement=refinement

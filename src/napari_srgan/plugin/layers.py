@@ -26,6 +26,7 @@ _CARRIED = (
     "colormap",
     "contrast_limits",
     "custom_interpolation_kernel_2d",
+    "depiction",
     "gamma",
     "interpolation2d",
     "interpolation3d",
@@ -124,6 +125,7 @@ def upscaled_layer(
         multiscale=False,
         **carried,
         **upscaled_geometry(layer, scale, start),
+        **_upscaled_planes(state, layer.ndim, scale, start),
     )
     if not layer.rgb:  # not part of a layer's state; without it the slider's range shrinks
         upscaled.contrast_limits_range = layer.contrast_limits_range
@@ -180,6 +182,32 @@ def assessed_layers(
         if invented is None
         else map_layer(layer, invented, drawn, scale, colormap="magenta"),
     )
+
+
+def _upscaled_planes(
+    state: Mapping[str, Any], ndim: int, scale: int, start: tuple[int, ...] | None
+) -> dict[str, Any]:
+    """Return the slicing plane and the clipping planes of a layer where they cut the same pixels.
+
+    They are of the last three axes, in pixels; a normal goes with the inverse of what a position
+    goes with, and a thickness with the normal's length.
+    """
+    factor = np.array((1, scale, scale))
+    offset = np.array((0, (scale - 1) / 2, (scale - 1) / 2))
+    if start is not None and ndim >= 3:
+        offset[0] = -start[ndim - 3]
+
+    def moved(plane: Mapping[str, Any]) -> dict[str, Any]:
+        normal = np.asarray(plane["normal"]) / factor
+        length = float(np.linalg.norm(normal))
+        other = {key: plane[key] for key in plane.keys() - {"normal", "position"}}
+        if "thickness" in other:
+            other["thickness"] /= length
+        position = np.asarray(plane["position"]) * factor + offset
+        return {"position": tuple(position), "normal": tuple(normal / length), **other}
+
+    clipping = "experimental_clipping_planes"
+    return {"plane": moved(state["plane"]), clipping: [moved(plane) for plane in state[clipping]]}
 
 
 def plane_index(layer: napari.layers.Image, world_point: NDArray[np.float64]) -> tuple[int, ...]:

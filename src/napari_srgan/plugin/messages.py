@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from napari_srgan.inference.images import Array, Layout, Normalize, layout_of
+from napari_srgan.inference.images import (
+    Array,
+    Layout,
+    Normalize,
+    check_not_masked,
+    layout_of,
+)
 from napari_srgan.inference.settings import Settings
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -122,6 +128,7 @@ class Source:
     @property
     def whole(self) -> Layout:
         """The array, of which this may be one plane."""
+        check_not_masked(self.pixels)
         return layout_of(self.pixels.shape, self.pixels.dtype, self.rgb, self.channel_axis)
 
     @property

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from napari_srgan.files.atomic import written_whole
+from napari_srgan.processes import compute_after_fork
 from napari_srgan.store.foreign_files import fault_of_beginning, fault_of_count, fault_of_zip
 from napari_srgan.store.pickles import is_too_new, refusal
 from napari_srgan.store.unwrap import Unwrapped, unwrap
@@ -61,6 +62,7 @@ def read_tensors(path: Path) -> tuple[Unwrapped, dict[str, str]]:
     CheckpointError
         If it is damaged, holds code or anything else that is no tensor.
     """
+    compute_after_fork()
     content, metadata = _read(path)
     try:
         found = unwrap(content)
