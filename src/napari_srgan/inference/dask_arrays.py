@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Iterator
@@ -34,6 +35,8 @@ from napari_srgan.inference.run import iter_planes, must_fill, set_up
 from napari_srgan.inference.settings import Settings
 from napari_srgan.inference.tiling import Tile, tiles
 from napari_srgan.store.checkpoint import Model
+
+logger = logging.getLogger(__name__)
 
 WINDOW = 1024  # input pixels that a chunk of the result comes from at most, along each axis
 
@@ -167,7 +170,10 @@ class _SharedRange:
             for index in self.layout.indices()
             if self.layout.channel_of(index) == self.channel
         ]
-        return range_of(delayed(parts).compute(), self.layout.dtype, self.rule)
+        found = range_of(delayed(parts).compute(), self.layout.dtype, self.rule)
+        if found.warning:
+            logger.warning("%s", found.warning)
+        return found
 
 
 _MOST_FOUND = 64  # value ranges of arrays that are kept

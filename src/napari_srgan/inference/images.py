@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from napari_srgan.inference.stray import Values, together, values_of, warning_of
 
 Array: TypeAlias = NDArray[Any]
 Normalize: TypeAlias = str | tuple[float, float]
@@ -160,6 +162,8 @@ class ValueRange:
     floor, ceiling : float
         The least and the largest value that the network is given. What an image has beyond them is
         interpolated linearly and added to what the network makes of the rest.
+    warning : str
+        What a person should know of the values that set black and white. Mostly empty.
     """
 
     low: float
@@ -168,6 +172,7 @@ class ValueRange:
     maximum: float
     floor: float = -math.inf
     ceiling: float = math.inf
+    warning: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.high - self.low):
@@ -304,6 +309,8 @@ class PlaneExtent:
         For ``auto``, those of all values that are no outliers.
     sample : ndarray
         Finite values of a regular grid, for percentiles; else empty.
+    values : Values or None
+        For ``auto`` and ``data``, which of them set the range.
     """
 
     low: float
@@ -311,6 +318,7 @@ class PlaneExtent:
     usual_low: float
     usual_high: float
     sample: Array
+    values: Values | None = None
 
 
 def plane_extent(plane: Array, layout: Layout, rule: Rule) -> PlaneExtent:
@@ -326,7 +334,8 @@ def plane_extent(plane: Array, layout: Layout, rule: Rule) -> PlaneExtent:
     usual = low, high
     if rule == "auto" and _may_have_outliers(values, low, high):
         usual = _usual_limits(values)
-    return PlaneExtent(low, high, *usual, sample)
+    looked_at = values_of(values, *usual) if rule in ("auto", "data") and low < high else None
+    return PlaneExtent(low, high, *usual, sample, looked_at)
 
 
 def range_of(parts: Sequence[PlaneExtent], dtype: np.dtype[Any], rule: Rule) -> ValueRange:
@@ -346,11 +355,15 @@ def range_of(parts: Sequence[PlaneExtent], dtype: np.dtype[Any], rule: Rule) -> 
     if isinstance(rule, Percentiles):
         black, white = _percentiles(np.concatenate([part.sample for part in parts]), rule)
         return ValueRange(black, white, smallest, largest, black, white)
+    known = [part.values for part in parts if part.values is not None]
+    warning = warning_of(together(known)) if known else ""
     if rule == "data":
-        return ValueRange(low, high, low, high)
-    return _without_outliers(
-        low, high, min(part.usual_low for part in parts), max(part.usual_high for part in parts)
+        return ValueRange(low, high, low, high, warning=warning)
+    usual_low, usual_high = (
+        min(part.usual_low for part in parts),
+        max(part.usual_high for part in parts),
     )
+    return replace(_without_outliers(low, high, usual_low, usual_high), warning=warning)
 
 
 def _without_outliers(low: float, high: float, usual_low: float, usual_high: float) -> ValueRange:

@@ -146,7 +146,7 @@ def _iter_upscale(
     if note := _whole_image_note(model, runner):
         yield Progress(0, layout.pixels, str(runner.device), precision, note)
     for channel, values in enumerate(ranges):
-        if note := _outliers_note(values, channel if len(ranges) > 1 else None):
+        for note in _range_notes(values, channel if len(ranges) > 1 else None):
             yield Progress(0, layout.pixels, str(runner.device), precision, note)
     if settings.consistent:  # what reduces to the brightest pixel may be brighter
         ranges = tuple(values.widened(layout.dtype) for values in ranges)
@@ -174,15 +174,18 @@ def _whole_image_note(model: Model, runner: Runner) -> str:
     return note
 
 
-def _outliers_note(values: ValueRange, channel: int | None) -> str:
-    """Return what the user should know of values that the network is not given."""
-    if not values.sets_apart:
-        return ""
+def _range_notes(values: ValueRange, channel: int | None) -> Iterator[str]:
+    """Yield what the user should know of black and white, and of values beyond them."""
     of = "" if channel is None else f" of channel {channel}"
-    return (
-        f"Black and white{of} are {values.low:g} and {values.high:g}. The image reaches from "
-        f"{values.minimum:g} to {values.maximum:g}: what lies far beyond is interpolated linearly."
-    )
+    if values.sets_apart:
+        yield (
+            f"Black and white{of} are {values.low:g} and {values.high:g}. The image reaches from "
+            f"{values.minimum:g} to {values.maximum:g}: what lies far beyond is interpolated "
+            "linearly."
+        )
+    if values.warning:
+        log.warning("%s", values.warning)
+        yield values.warning if channel is None else f"Channel {channel}: {values.warning}"
 
 
 def iter_planes(
