@@ -29,24 +29,15 @@ FOLDERS = {
 # single module; `resampling` and `wording` are what many share.
 MAY_IMPORT = {
     "wording": set(),
-<<<<<<< HEAD
     "resampling": set(),
-    "weights": set(),
-    "files": set(),
-    "models": set(),
-    "graph": {"models", "resampling"},
-    "store": {"models", "weights", "files", "wording"},
-    "inference": {"models", "graph", "store", "weights", "files"},
-    "trust": {"graph", "store", "inference"},
-=======
     "processes": set(),
     "weights": set(),
     "files": set(),
     "models": set(),
-    "graph": {"models"},
+    "graph": {"models", "resampling"},
     "store": {"models", "weights", "files", "wording", "processes"},
     "inference": {"models", "graph", "store", "weights", "files", "processes"},
->>>>>>> 0f79d98 (Compute in forked processes, refuse masked dask arrays, and carry slicing and clipping planes)
+    "trust": {"graph", "store", "inference"},
     "batch": {"files", "inference", "store"},
     "plugin": {"files", "inference", "store", "trust"},
     "api": {"files", "inference", "store", "trust", "plugin"},
@@ -62,11 +53,8 @@ QT = {"qtpy", "superqt", "magicgui", "napari.qt"}
 # The packages that each folder may import, and what single modules may import besides.
 PACKAGES = {
     "wording": set(),
-<<<<<<< HEAD
     "resampling": {"numpy", "PIL"},
-=======
     "processes": {"torch"},
->>>>>>> 0f79d98 (Compute in forked processes, refuse masked dask arrays, and carry slicing and clipping planes)
     "weights": set(),
     "files": {"numpy", "dask", "PIL", "tifffile", "imagecodecs"},
     "models": {"torch"},
