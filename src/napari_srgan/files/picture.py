@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from errno import EINVAL
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from napari_srgan.files.metadata import Metadata
 
 # A dask array where a folder of images is opened lazily, else a numpy array.
 Pixels: TypeAlias = Any
@@ -40,8 +42,14 @@ class Header:
         The decoded array's type, in native byte order.
     rgb : bool
         Whether the last axis is colour.
-    pixel_scale, units, axis_labels, profile
+    pixel_scale, units, axis_labels, metadata
         As in `Picture`.
+    bits : int, optional
+        As in `Picture`.
+    notes : tuple of str
+        What is not as a person would expect, each as the rest of a sentence on the file.
+    format : str
+        The name of the file's format.
     """
 
     shape: tuple[int, ...]
@@ -50,7 +58,10 @@ class Header:
     pixel_scale: tuple[float, ...] | None = None
     units: tuple[str, ...] | None = None
     axis_labels: tuple[str, ...] | None = None
-    profile: bytes | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    bits: int | None = None
+    notes: tuple[str, ...] = ()
+    format: str = ""
 
     @property
     def nbytes(self) -> int:
@@ -64,7 +75,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Picture:
-    """Pixels and what is known of their size.
+    """Pixels, what is known of their size, and what else their file says.
 
     Attributes
     ----------
@@ -79,10 +90,11 @@ class Picture:
         without one), by the names that pint uses; given exactly if `pixel_scale` is.
     axis_labels : tuple of str, optional
         The name of each axis but the colour's; None where the file does not say.
-    profile : bytes, optional
-        The ICC profile that says what the colours are; it is kept as it is.
-    description : str, optional
-        What a written file says of itself; not read from files.
+    metadata : Metadata
+        Colour profile, density, EXIF and the like.
+    bits : int, optional
+        How many bits of an integer are used where that is fewer than all: 12 of 16, say, of which
+        4095 is white.
 
     Raises
     ------
@@ -95,8 +107,8 @@ class Picture:
     pixel_scale: tuple[float, ...] | None = None
     units: tuple[str, ...] | None = None
     axis_labels: tuple[str, ...] | None = None
-    profile: bytes | None = None
-    description: str | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    bits: int | None = None
 
     def __post_init__(self) -> None:
         if self.rgb and (self.data.ndim < 3 or self.data.shape[-1] not in (3, 4)):
@@ -117,9 +129,28 @@ class Picture:
         """The number of axes, the colour's not counted."""
         return int(self.data.ndim) - self.rgb
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        height, width = self.data.shape[self.ndim - 2 : self.ndim]
+        return int(width), int(height)
+
     def upscaled(self, data: Pixels, scale: int, description: str | None = None) -> Picture:
-        """Give the picture that `data` is of, where each pixel became `scale` × `scale` of them."""
-        made = replace(self, data=data, description=description)
+        """Give the picture that `data` is of, where each pixel became `scale` × `scale` of them.
+
+        Parameters
+        ----------
+        data : array
+            Its pixels.
+        scale : int
+            The factor.
+        description : str, optional
+            What it says of itself; left out, what the picture said.
+        """
+        known = self.metadata.upscaled(scale)
+        if description is not None:
+            known = replace(known, description=description)
+        made = replace(self, data=data, metadata=known)
         if self.pixel_scale is None:
             return made
         *leading, height, width = self.pixel_scale

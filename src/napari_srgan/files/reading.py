@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_srgan.files.photos import photo_header, photo_pixels
+from napari_srgan.files.photo.decode import photo_header, photo_pixels
 from napari_srgan.files.picture import IMAGE_SUFFIXES, Header, Picture, UnreadableImage
-from napari_srgan.files.tiffs import tiff_header, tiff_pixels
+from napari_srgan.files.tiff.reading import tiff_header, tiff_pixels
+
+_logger = logging.getLogger(__name__)
 
 _SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -29,8 +32,9 @@ def read_picture(path: str | Path) -> Picture:
     """Read an image file whole: PNG, JPEG, TIFF, BMP or WebP, whatever its suffix.
 
     The bit depth is the file's own. Palettes and transparent colours become RGB or RGBA, grey with
-    alpha becomes RGBA, an EXIF orientation is applied, and of a file with several series of
-    images the first is read.
+    alpha becomes RGBA, ink becomes RGB, and an orientation is applied. Equal pages, and the frames
+    of an animation, are a stack; of a file whose images are not equal none is read. What is not as
+    a person would expect is logged.
 
     Parameters
     ----------
@@ -46,13 +50,37 @@ def read_picture(path: str | Path) -> Picture:
     ------
     UnreadableImage
         If the file is no image, is damaged or cut short, claims a size that cannot be true, or
-        holds what cannot be shown as intensities or colours.
+        holds what cannot be shown as intensities or colours, or images that are not equal.
     OSError
         If the file is missing, is a folder, or may not be read.
     """
     path = Path(path)
-    header = _header(path)
-    return _picture(_pixels(path), header)
+    header = read_header(path)
+    _tell({path: header})
+    return _picture(_expected(path, header), header)
+
+
+def read_header(path: str | Path) -> Header:
+    """Read what an image file says of its pixels and of itself, decoding nothing.
+
+    Raises
+    ------
+    UnreadableImage, OSError
+        As `read_picture` does, but for damage of the pixels.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    return tiff_header(path) if kind == "TIFF" else photo_header(path, kind)
+
+
+def _tell(headers: Mapping[Path, Header]) -> None:
+    """Log what is not as a person would expect, once of all files of which it holds."""
+    told: set[str] = set()
+    for path, header in headers.items():
+        for note in header.notes:
+            if note not in told:
+                _logger.warning("%s %s.", path, note)
+                told.add(note)
 
 
 def read_folder(folder: str | Path) -> Picture:
@@ -120,7 +148,8 @@ def read_stack(paths: Sequence[str | Path]) -> Picture:
     files = [Path(path) for path in paths]
     if not files:
         raise ValueError("A stack needs at least one image file; got none.")
-    headers = [_header(path) for path in files]
+    headers = [read_header(path) for path in files]
+    _tell(dict(zip(files, headers, strict=True)))
     first = headers[0]
     for path, header in zip(files, headers, strict=True):
         if (header.shape, header.dtype, header.rgb) != (first.shape, first.dtype, first.rgb):
@@ -169,13 +198,14 @@ def _expected(path: Path, header: Header) -> npt.NDArray[Any]:
 
 def _picture(data: npt.NDArray[Any], header: Header) -> Picture:
     return Picture(
-        data, header.rgb, header.pixel_scale, header.units, header.axis_labels, header.profile
+        data,
+        header.rgb,
+        header.pixel_scale,
+        header.units,
+        header.axis_labels,
+        header.metadata,
+        header.bits,
     )
-
-
-def _header(path: Path) -> Header:
-    kind = _kind(path)
-    return tiff_header(path) if kind == "TIFF" else photo_header(path, kind)
 
 
 def _pixels(path: Path) -> npt.NDArray[Any]:
@@ -185,8 +215,7 @@ def _pixels(path: Path) -> npt.NDArray[Any]:
 
 def _kind(path: Path) -> str:
     """Name the format that a file's first bytes are of."""
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, not an image file.")
+    refuse_no_file(path)
     with path.open("rb") as file:
         start = file.read(512)
     for signature, kind in _SIGNATURES.items():
@@ -197,11 +226,29 @@ def _kind(path: Path) -> str:
     raise UnreadableImage(f"{path} {_what_else(start)}.")
 
 
+def refuse_no_file(path: Path) -> None:
+    """Refuse what is there, but is no file: a folder, a pipe or a device may never end.
+
+    Raises
+    ------
+    OSError
+        If it is such, or a link that leads nowhere.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, not an image file.")
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is a pipe or a device, not a file.")
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(f"{path} is a link that leads to no file.")
+
+
 def _what_else(start: bytes) -> str:
     if not start:
         return "is empty"
     if re.match(rb"\s*(<!doctype html|<html|<head|<\?xml|<!--)", start, re.IGNORECASE):
         return "is a web page or other text with tags, not an image; download it again"
+    if start.startswith((b"GIF87a", b"GIF89a")):
+        return "is a GIF, whose 256 colours are no picture to upscale; save it as PNG or WebP"
     return "is not a PNG, JPEG, TIFF, BMP or WebP image"
 
 

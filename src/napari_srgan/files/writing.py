@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import logging
-import struct
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_srgan.files.atomic import written_whole
+from napari_srgan.files.metadata import Density, Metadata
+from napari_srgan.files.photo import bmp, jpeg, png
 from napari_srgan.files.picture import IMAGE_SUFFIXES, Picture
-from napari_srgan.files.tiff_writing import write_tiff
+from napari_srgan.files.tiff.pixel_sizes import dots_per_centimeter
+from napari_srgan.files.tiff.writing import write_tiff
 
 JPEG_QUALITY = 95
-_DESCRIPTION = "Description"  # a keyword that the PNG specification registers
-_EXIF_DESCRIPTION = 0x010E  # ImageDescription
-_PNG_HEAD = 8 + 25  # bytes of the signature and of the header, after which texts may stand
 
 _logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def check_can_be_written(path: Path, picture: Picture, scale: int = 1) -> None:
     ValueError
         As `write_picture` does, before there is anything to lose.
     """
-    _writer(path.resolve().suffix, picture, scale)
+    _format_for(path.suffix, picture, scale)
 
 
 def write_picture(path: str | Path, picture: Picture) -> None:
@@ -42,14 +42,14 @@ def write_picture(path: str | Path, picture: Picture) -> None:
 
     The pixels are kept to the bit, except in JPEG (quality 95, colours at full resolution).
     In TIFF the size of a pixel is kept as OME metadata and as a resolution; see `write_tiff`.
-    The description is kept as the text "Description" in PNG, as ImageDescription in the EXIF of
-    JPEG and WebP, in the metadata of TIFF. An ICC profile is kept as it is. BMP has no place for
-    either, which is said where a profile is lost.
+    What the picture's metadata say is kept by each format's own means; what a format has no place
+    for is named in a warning. Elsewhere than in TIFF, a pixel's size becomes a density.
 
     Parameters
     ----------
     path : str or Path
         The file to write; one that is there is replaced, but not before the new one is complete.
+        Of a link, the file that it leads to.
     picture : Picture
         One plane, or for TIFF any number of leading axes.
 
@@ -60,20 +60,44 @@ def write_picture(path: str | Path, picture: Picture) -> None:
     OSError
         If the folder is missing or the file cannot be written; what was there before stays.
     """
-    # A link stays a link: the file that it leads to is replaced.
-    path = Path(path).resolve()
-    write = _writer(path.suffix, picture)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent} to write {path.name} into.")
-    with written_whole(path) as partial, partial.open("x+b") as file:
-        write(file, picture)
+    given = Path(path)
+    target = resolved(given)
+    name, file_format = _format_for(given.suffix, picture)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {target.parent} to write {target.name} into.")
+    whole = replace(picture, metadata=picture.metadata.of_size(*picture.size))
+    with written_whole(target) as partial, partial.open("x+b") as file:
+        lost = file_format.write(file, whole)
+    if lost:
+        _logger.warning("%s: %s cannot hold the picture's %s.", given, name, _listed(lost))
+
+
+def resolved(path: Path) -> Path:
+    """Return the file that a path leads to.
+
+    Raises
+    ------
+    OSError
+        If it is a link that leads back to itself.
+    """
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # Python before 3.13
+        raise OSError(f"{path} is a link that leads back to itself.") from error
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(", ".join(words).rsplit(", ", 1))
 
 
 @dataclass(frozen=True)
 class _Format:
-    """How a file format is written, and what it holds: pairs of dtype and channels."""
+    """How a file format is written, and what it holds: pairs of dtype and channels.
 
-    write: Callable[[IO[bytes], Picture], None]
+    Writing gives in words what it does not hold of the picture's metadata.
+    """
+
+    write: Callable[[IO[bytes], Picture], Sequence[str]]
     holds: frozenset[tuple[str, int]]
     longest_side: int = 2**31 - 1
     has_stacks: bool = False
@@ -84,8 +108,8 @@ class _Format:
         return fits and (self.has_stacks or picture.ndim == 2)
 
 
-def _writer(suffix: str, picture: Picture, scale: int = 1) -> Callable[[IO[bytes], Picture], None]:
-    """Find the writer for a suffix, or say why there is none for this picture."""
+def _format_for(suffix: str, picture: Picture, scale: int = 1) -> tuple[str, _Format]:
+    """Return the name and the format for a suffix, or say why there is none for this picture."""
     name = _NAMES.get(suffix.lower())
     if name is None:
         kinds = ", ".join(IMAGE_SUFFIXES)
@@ -105,7 +129,7 @@ def _writer(suffix: str, picture: Picture, scale: int = 1) -> Callable[[IO[bytes
             f"{name} cannot hold {width} × {height} pixels, only {file_format.longest_side} a "
             "side; TIFF and PNG can."
         )
-    return file_format.write
+    return name, file_format
 
 
 def _describe(picture: Picture) -> str:
@@ -117,66 +141,83 @@ def _channels(picture: Picture) -> int:
     return int(picture.data.shape[-1]) if picture.rgb else 1
 
 
-def _write_png(file: IO[bytes], picture: Picture) -> None:
-    if picture.data.dtype != np.uint16:
-        from PIL.PngImagePlugin import PngInfo
+def _write_png(file: IO[bytes], picture: Picture) -> list[str]:
+    data, known = picture.data, _with_density(picture)
+    if data.dtype == np.uint16:  # of which Pillow has no colours
+        import imagecodecs
 
-        texts = PngInfo()
-        if picture.description is not None:
-            texts.add_itxt(_DESCRIPTION, picture.description)
-        _save(file, picture, "PNG", pnginfo=texts)
-        return
-    # Pillow has no 16-bit colours.
-    import imagecodecs
-
-    encoded = bytes(imagecodecs.png_encode(np.ascontiguousarray(picture.data)))
-    file.write(encoded[:_PNG_HEAD])
-    if picture.profile is not None:
-        file.write(_png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.profile)))
-    if picture.description is not None:
-        # Keyword, not compressed, no language, no translation, UTF-8 text.
-        text = _DESCRIPTION.encode() + b"\0\0\0\0\0" + picture.description.encode()
-        file.write(_png_chunk(b"iTXt", text))
-    file.write(encoded[_PNG_HEAD:])
+        encoded = bytes(imagecodecs.png_encode(np.ascontiguousarray(_spread(data, picture.bits))))
+    else:
+        encoded = _encoded(data, "PNG")
+    file.writelines(png.with_metadata(encoded, known))
+    return list(known.lost(*_OF_ALL, "iptc", "colour_chunks", "texts"))
 
 
-def _png_chunk(name: bytes, data: bytes) -> bytes:
-    check = zlib.crc32(name + data)
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", check)
+def _spread(data: npt.NDArray[np.uint16], bits: int | None) -> npt.NDArray[np.uint16]:
+    """Return counts of fewer bits as those of 16, as PNG asks, so that the largest one is white."""
+    if bits is None or int(data.max()) >= 2**bits:
+        return data
+    made: npt.NDArray[np.uint16] = np.rint(data * (65535 / (2**bits - 1))).astype(np.uint16)
+    return made
 
 
-def _write_jpeg(file: IO[bytes], picture: Picture) -> None:
-    options = {"quality": JPEG_QUALITY, "subsampling": "4:4:4"}
-    _save(file, picture, "JPEG", **options, **_exif(picture))
+def _write_jpeg(file: IO[bytes], picture: Picture) -> list[str]:
+    known = _with_density(picture)
+    encoded = _encoded(picture.data, "JPEG", quality=JPEG_QUALITY, subsampling="4:4:4")
+    whole, too_large = jpeg.with_metadata(encoded, known)
+    file.write(whole)
+    return [*known.lost(*_OF_ALL, "iptc", "tags", "comment"), *too_large]
 
 
-def _write_webp(file: IO[bytes], picture: Picture) -> None:
+def _write_webp(file: IO[bytes], picture: Picture) -> list[str]:
+    known = _with_density(picture)
+    known, notes = known.given_as(from_ink=False, coloured=True)  # there is no grey WebP
     # Without `exact`, colours under full transparency are dropped.
-    _save(file, picture, "WEBP", lossless=True, exact=True, **_exif(picture))
+    encoded = _encoded(
+        picture.data,
+        "WEBP",
+        lossless=True,
+        exact=True,
+        icc_profile=known.profile or b"",
+        exif=known.exif_block(with_density=True),
+        xmp=known.xmp or b"",
+    )
+    file.write(encoded)
+    return [*known.lost(*_OF_ALL, "tags"), *(["profile of grey"] if notes else [])]
 
 
-def _exif(picture: Picture) -> dict[str, Any]:
-    """Return Pillow's option that keeps a picture's description, if it has one."""
-    if picture.description is None:
-        return {}
-    from PIL.Image import Exif
-
-    exif = Exif()
-    exif[_EXIF_DESCRIPTION] = picture.description
-    return {"exif": exif}
+def _write_bmp(file: IO[bytes], picture: Picture) -> list[str]:
+    known = _with_density(picture)
+    file.write(bmp.with_density(_encoded(picture.data, "BMP"), known.density))
+    return list(known.lost("density"))
 
 
-def _write_bmp(file: IO[bytes], picture: Picture) -> None:
-    if picture.profile is not None:
-        _logger.warning("BMP cannot hold the picture's colour profile; PNG and TIFF can.")
-    _save(file, replace(picture, profile=None), "BMP")
+def _write_tiff(file: IO[bytes], picture: Picture) -> list[str]:
+    write_tiff(file, picture)
+    return list(picture.metadata.lost(*_OF_ALL, "iptc", "geo", "tags"))
 
 
-def _save(file: IO[bytes], picture: Picture, pillow_name: str, **options: Any) -> None:
+# What every format but BMP holds.
+_OF_ALL = ("profile", "density", "exif", "xmp", "description")
+
+
+def _with_density(picture: Picture) -> Metadata:
+    """Return a picture's metadata, its density known by the size of a pixel where that is known."""
+    known, steps, units = picture.metadata, picture.pixel_scale, picture.units
+    if known.density is not None or steps is None or units is None:
+        return known
+    down, across = map(dots_per_centimeter, steps[-2:], units[-2:])
+    if down is None or across is None:
+        return known
+    return replace(known, density=Density(across, down, "centimeter"))
+
+
+def _encoded(data: npt.NDArray[Any], pillow_name: str, **options: Any) -> bytes:
     from PIL import Image
 
-    image = Image.fromarray(np.ascontiguousarray(picture.data))
-    image.save(file, pillow_name, icc_profile=picture.profile, **options)
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(data)).save(file, pillow_name, **options)
+    return file.getvalue()
 
 
 def _kinds(dtypes: str, *channels: int) -> frozenset[tuple[str, int]]:
@@ -187,7 +228,7 @@ _FORMATS = {
     "PNG": _Format(_write_png, _kinds("uint8 uint16", 1, 3, 4) | _kinds("bool", 1)),
     "JPEG": _Format(_write_jpeg, _kinds("uint8", 1, 3), longest_side=65_500),
     "TIFF": _Format(
-        write_tiff,
+        _write_tiff,
         _kinds("uint8 uint16 uint32 uint64 int8 int16 int32 int64", 1, 3, 4)
         | _kinds("float16 float32 float64", 1, 3, 4)
         | _kinds("bool", 1),

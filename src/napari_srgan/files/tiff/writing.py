@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_srgan.files.picture import Picture
-from napari_srgan.files.pixel_sizes import OME_SYMBOLS, dots_per_centimeter
+from napari_srgan.files.tiff.metadata import append_directories, extra_tags
+from napari_srgan.files.tiff.pixel_sizes import dots_per_centimeter
+from napari_srgan.files.units import OME_SYMBOLS
 
 _OME_TYPES = frozenset(
     {"bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"}
@@ -27,7 +29,8 @@ def write_tiff(file: IO[bytes], picture: Picture) -> None:
     and Bio-Formats read, if the axes are called t, z, c, y, x; for the types that OME lacks
     (64-bit integers, float16) as tifffile's description of the array, by the same names. The
     height and width of a pixel are in any case kept as a resolution too. The picture's description
-    is OME's Description of the image, or an entry of tifffile's; an ICC profile is kept.
+    is OME's Description of the image, or an entry of tifffile's; profile, EXIF, XMP, IPTC and
+    GeoTIFF's tags are kept as tags. Counts of fewer bits than their type has stay such.
 
     Parameters
     ----------
@@ -43,28 +46,40 @@ def write_tiff(file: IO[bytes], picture: Picture) -> None:
     """
     import tifffile
 
-    data = picture.data
+    data, known = picture.data, picture.metadata
     axes = _axes(picture)
     has_news = picture.pixel_scale is not None or picture.ndim > 2
-    dots = _resolution(picture)
     metadata = {} if axes is None else _metadata(picture, axes)
-    if picture.description is not None:
-        metadata["Description"] = picture.description
+    if known.description is not None:
+        metadata["Description"] = known.description
+    big = math.prod(data.shape) * data.dtype.itemsize > _CLASSIC_BYTES
     tifffile.imwrite(
         file,
         data if isinstance(data, np.ndarray) else _planes(data, rgb=picture.rgb),
         shape=data.shape,
         dtype=data.dtype,
-        bigtiff=math.prod(data.shape) * data.dtype.itemsize > _CLASSIC_BYTES,
+        byteorder="<",
+        bigtiff=big,
+        bitspersample=_bits(picture),
         ome=axes is not None and has_news and data.dtype.name in _OME_TYPES,
         metadata=metadata,
         photometric="rgb" if picture.rgb else "minisblack",
         planarconfig="contig" if picture.rgb else None,
         extrasamples=["unassalpha"] if picture.rgb and data.shape[-1] == 4 else None,
-        resolution=dots,
-        resolutionunit="centimeter" if dots else None,
-        iccprofile=picture.profile,
+        **_resolution(picture),
+        iccprofile=known.profile,
+        software=False,
+        extratags=extra_tags(known),
     )
+    append_directories(file, known, big=big)
+
+
+def _bits(picture: Picture) -> int | None:
+    """Return how many bits a sample is written with, if fewer than its type's."""
+    data, bits = picture.data, picture.bits
+    if bits is None or not isinstance(data, np.ndarray) or int(data.max()) >= 2**bits:
+        return None
+    return bits
 
 
 def _planes(data: Any, *, rgb: bool) -> Iterator[npt.NDArray[Any]]:
@@ -92,10 +107,19 @@ def _metadata(picture: Picture, axes: str) -> dict[str, Any]:
     return metadata
 
 
-def _resolution(picture: Picture) -> tuple[float, float] | None:
-    """Give the pixels per centimetre across and down, if a pixel's size is known as a length."""
-    if picture.pixel_scale is None or picture.units is None:
-        return None
-    steps = zip(picture.pixel_scale[-2:], picture.units[-2:], strict=True)
-    down, across = (dots_per_centimeter(step, unit) for step, unit in steps)
-    return None if down is None or across is None else (across, down)
+def _resolution(picture: Picture) -> dict[str, Any]:
+    """Give tifffile's arguments on the pixels in a unit of length: by their size, or for print."""
+    steps = zip((picture.pixel_scale or ())[-2:], (picture.units or ())[-2:], strict=True)
+    sizes = [dots for step, unit in steps if (dots := dots_per_centimeter(step, unit)) is not None]
+    if len(sizes) == 2:
+        down, across = sizes
+        unit = "centimeter"
+    elif (density := picture.metadata.density) is not None:
+        # In centimetres it would be the size of what is pictured.
+        across, down = density.per("inch") or (density.across, density.down)
+        unit = "inch" if density.unit else "none"
+    else:
+        return {}
+    if not all(1e-4 < dots < 2**31 for dots in (across, down)):
+        return {}
+    return {"resolution": (across, down), "resolutionunit": unit}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from napari_srgan.files.units import METERS, unit_named
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -14,57 +15,12 @@ if TYPE_CHECKING:
 # Axis letter (as in "TZCYX") to the step along it and the step's unit.
 Steps: TypeAlias = dict[str, tuple[float, str]]
 
-# pint's names of the units, which napari understands, and OME's symbols for them.
-OME_SYMBOLS = {
-    "angstrom": "Å",
-    "picometer": "pm",
-    "nanometer": "nm",
-    "micrometer": "µm",
-    "millimeter": "mm",
-    "centimeter": "cm",
-    "meter": "m",
-    "inch": "in",
-    "millisecond": "ms",
-    "second": "s",
-    "minute": "min",
-    "hour": "h",
-    "pixel": "pixel",
-}
-
-_OTHER_SPELLINGS = {
-    "um": "micrometer",
-    "μm": "micrometer",  # with the Greek letter, where OME has the micro sign
-    "\\u00b5m": "micrometer",  # as ImageJ escapes it
-    "micron": "micrometer",
-    "microns": "micrometer",
-    "sec": "second",
-    "reference frame": "pixel",
-    "pixels": "pixel",
-    "": "pixel",
-}
-
-_UNITS = {symbol: name for name, symbol in OME_SYMBOLS.items()}
-_UNITS |= {name: name for name in OME_SYMBOLS} | _OTHER_SPELLINGS
-
-_MICROMETERS = {
-    "angstrom": 1e-4,
-    "picometer": 1e-6,
-    "nanometer": 1e-3,
-    "micrometer": 1.0,
-    "millimeter": 1e3,
-    "centimeter": 1e4,
-    "meter": 1e6,
-    "inch": 25_400.0,
-}
-
 # TIFF 6.0, section 8, ResolutionUnit. Dots per inch are for printers: a photograph says 72 or 300
 # whatever it shows, so that only a resolution in centimetres is taken for the size of a pixel.
 _CENTIMETERS = 3
 
-_logger = logging.getLogger(__name__)
 
-
-def tiff_steps(tif: TiffFile, page: TiffPage) -> Steps:
+def tiff_steps(tif: TiffFile, page: TiffPage) -> tuple[Steps, list[str]]:
     """Gather the steps that a TIFF file states; axes it says nothing of are left out.
 
     Parameters
@@ -73,25 +29,30 @@ def tiff_steps(tif: TiffFile, page: TiffPage) -> Steps:
         The open file.
     page : tifffile.TiffPage
         The page whose resolution tags count.
+
+    Returns
+    -------
+    tuple
+        The steps, and in words what of them could not be understood.
     """
+    notes: list[str] = []
     if tif.is_ome:
-        return _ome_steps(tif.ome_metadata or "")
+        return _ome_steps(tif.ome_metadata or "", notes), notes
     if page.description.lstrip().startswith("<?xml"):  # one file of an OME set, read alone
-        return _ome_steps(page.description)
+        return _ome_steps(page.description, notes), notes
     if tif.is_imagej:
-        return _imagej_steps(tif.imagej_metadata or {}, page)
-    stated = _named_steps(json.loads(page.shaped_description)) if page.shaped_description else {}
+        return _imagej_steps(tif.imagej_metadata or {}, page, notes), notes
+    shaped = json.loads(page.shaped_description) if page.shaped_description else {}
+    stated = _named_steps(shaped, notes)
     if stated or page.tags.valueof(296, 0) != _CENTIMETERS:
-        return stated
-    length = _MICROMETERS["centimeter"]
-    return {axis: (length / dots, "micrometer") for axis, dots in _resolution(page).items()}
+        return stated, notes
+    dots = _resolution(page).items()
+    return {axis: (1e4 / count, "micrometer") for axis, count in dots}, notes
 
 
 def dots_per_centimeter(step: float, unit: str) -> float | None:
-    """Convert a pixel's side to a resolution, or None if its unit is not one of length."""
-    if unit not in _MICROMETERS:
-        return None
-    return _MICROMETERS["centimeter"] / (step * _MICROMETERS[unit])
+    """Convert a pixel's side to a resolution; None if its unit is not one of length."""
+    return 0.01 / (step * METERS[unit]) if unit in METERS else None
 
 
 def _resolution(page: TiffPage) -> dict[str, float]:
@@ -104,32 +65,32 @@ def _resolution(page: TiffPage) -> dict[str, float]:
     return stated
 
 
-def _imagej_steps(metadata: Mapping[str, Any], page: TiffPage) -> Steps:
+def _imagej_steps(metadata: Mapping[str, Any], page: TiffPage, notes: list[str]) -> Steps:
     steps: Steps = {}
     # ImageJ keeps the units of y, z and t apart where they differ from that of x.
     unit = str(metadata.get("unit", ""))
-    units = {axis: _unit(str(metadata.get(f"{axis.lower()}unit", unit))) for axis in "XYZ"}
+    units = {axis: _unit(metadata.get(f"{axis.lower()}unit", unit), notes) for axis in "XYZ"}
     for axis, dots in _resolution(page).items():
         if units[axis] != "pixel":
             steps[axis] = (1 / dots, units[axis])
     if units["Z"] != "pixel" and _is_step(metadata.get("spacing")):
         steps["Z"] = (float(metadata["spacing"]), units["Z"])
     if _is_step(metadata.get("finterval")):
-        steps["T"] = (float(metadata["finterval"]), _unit(str(metadata.get("tunit", "s"))))
+        steps["T"] = (float(metadata["finterval"]), _unit(metadata.get("tunit", "s"), notes))
     elif _is_step(metadata.get("fps")):
         steps["T"] = (1 / float(metadata["fps"]), "second")
     return steps
 
 
-def _ome_steps(xml: str) -> Steps:
+def _ome_steps(xml: str, notes: list[str]) -> Steps:
     from tifffile import xml2dict
 
     image = xml2dict(xml).get("OME", {}).get("Image", {})
     first = image[0] if isinstance(image, (list, tuple)) else image
-    return _named_steps(first.get("Pixels", {}))
+    return _named_steps(first.get("Pixels", {}), notes)
 
 
-def _named_steps(properties: Mapping[str, Any]) -> Steps:
+def _named_steps(properties: Mapping[str, Any], notes: list[str]) -> Steps:
     """Read steps by OME's names: in OME's XML, or in the JSON that tifffile describes arrays by."""
     steps: Steps = {}
     for axis, key, default in (
@@ -139,7 +100,7 @@ def _named_steps(properties: Mapping[str, Any]) -> Steps:
         ("T", "TimeIncrement", "s"),
     ):
         if _is_step(properties.get(key)):
-            unit = _unit(str(properties.get(f"{key}Unit", default)))
+            unit = _unit(properties.get(f"{key}Unit", default), notes)
             steps[axis] = (float(properties[key]), unit)
     return steps
 
@@ -154,10 +115,11 @@ def _is_step(value: object) -> bool:
     )
 
 
-def _unit(text: str) -> str:
-    # Symbols tell millimetres from megametres by their case; spelled out, names do not.
-    name = _UNITS.get(text.strip()) or (_UNITS.get(text.strip().lower()) if len(text) > 2 else None)
+def _unit(stated: object, notes: list[str]) -> str:
+    name = unit_named(str(stated))
     if name is None:
-        _logger.warning("Unknown unit of length %r; the pixel size is kept without it.", text)
+        known = f"has sizes in {str(stated)[:40]!r}, a unit that is not known here"
+        note = f"{known}; they are kept without it"
+        notes.extend(() if note in notes else (note,))
         return "pixel"
     return name

@@ -1,4 +1,4 @@
-"""What makes a TIFF file whole, and its values intensities or colours.
+"""What makes a TIFF file whole.
 
 tifffile shows what it can of a damaged file; a picture that is upscaled must not be half of one.
 """
@@ -9,37 +9,10 @@ import math
 import os
 from pathlib import Path
 from struct import calcsize, unpack
-from typing import IO, TYPE_CHECKING, Any
-
-import numpy as np
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPage, TiffPageSeries
-
-
-def check_kind(page: TiffPage, dtype: np.dtype[Any]) -> None:
-    """Refuse colour spaces other than grey, RGB and palette, and pixels that are not real numbers.
-
-    Raises
-    ------
-    ValueError
-        If the page is of such a kind; the message has no file name.
-    """
-    from tifffile import COMPRESSION, PHOTOMETRIC
-
-    readable = {
-        PHOTOMETRIC.MINISBLACK,
-        PHOTOMETRIC.MINISWHITE,
-        PHOTOMETRIC.RGB,
-        PHOTOMETRIC.PALETTE,
-    }
-    if page.compression in (COMPRESSION.JPEG, COMPRESSION.OJPEG):
-        readable.add(PHOTOMETRIC.YCBCR)  # which the JPEG decoder turns to RGB
-    if page.photometric not in readable:
-        name = getattr(page.photometric, "name", page.photometric)
-        raise ValueError(f"its colours are stored as {name}; save it as grey or RGB")
-    if dtype.kind not in "buif":
-        raise ValueError(f"its pixels are {dtype}, not intensities")
+    from tifffile import TiffFile, TiffPageSeries
 
 
 def check_page_chain(path: Path) -> None:
