@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,7 +12,8 @@ from PIL import Image
 from tifffile import TiffFile
 
 from napari_srgan.batch import Task, iter_task, plan_tasks
-from napari_srgan.files import Picture, read_picture, write_picture
+from napari_srgan.files import Metadata, Picture, read_picture, write_picture
+from napari_srgan.files.provenance import caption_in, record_in, steps_of
 from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings, finish
 from napari_srgan.models.srresnet import SRResNet
@@ -210,7 +213,7 @@ def test_channels_of_a_file_have_ranges_of_their_own(tmp_path, random_model):
 @pytest.mark.parametrize(
     ("name", "target", "message"),
     [
-        ("a.png", "a.jfif", "No image format is named '.jfif'"),
+        ("a.png", "a.gif", "No image format is named '.gif'"),
         ("a.png", "a", "No image format is named ''"),
         ("rgba.png", "a.bmp", "BMP cannot hold uint8 RGBA"),
         ("wide.png", "a.webp", "only 16383 a side"),
@@ -234,3 +237,96 @@ def test_an_output_folder_that_is_a_file_is_told_before_the_work(tmp_path, rando
         finish(iter_task(Task(source, tmp_path / "out" / "a.png"), random_model(),
                          normalize="auto", settings=Settings("cpu")))  # fmt: skip
     assert windows == []
+
+
+@pytest.mark.parametrize("first", [".png", ".tif", ".jpg", ".webp"])
+@pytest.mark.parametrize("second", [".png", ".tif", ".jpg", ".webp"])
+def test_a_chain_through_files_remembers_what_was_invented(tmp_path, random_model, first, second):
+    source = photo(tmp_path / "a.png")
+    once, twice = tmp_path / f"b{first}", tmp_path / f"c{second}"
+    settings = Settings("cpu", "float32")
+    drawing = replace(random_model(), name="drawing", generative=True)
+    faithful = replace(random_model(), name="faithful", generative=False)
+    for model, task in ((drawing, Task(source, once)), (faithful, Task(once, twice))):
+        finish(iter_task(task, model, normalize="auto", settings=settings))
+
+    record = record_in(read_picture(twice).metadata.description)
+
+    assert [step["model"] for step in steps_of(record)] == ["faithful", "drawing"]
+    assert [step["generative"] for step in steps_of(record)] == [True, True]
+    assert [step["source"] for step in steps_of(record)] == [once.name, "a.png"]
+
+
+def test_an_authors_words_stay_before_the_record(tmp_path, random_model):
+    source, target = tmp_path / "a.png", tmp_path / "b.png"
+    words = Metadata(description="A cell, fixed.")
+    write_picture(source, Picture(np.zeros((9, 7), "u1"), rgb=False, metadata=words))
+    for here, there in ((source, target), (target, tmp_path / "c.png")):
+        finish(iter_task(Task(here, there), random_model(), normalize="auto",
+                         settings=Settings("cpu", "float32")))  # fmt: skip
+    description = read_picture(tmp_path / "c.png").metadata.description
+    assert caption_in(description) == "A cell, fixed."
+    assert description.startswith("A cell, fixed.\n")
+    assert len(list(steps_of(record_in(description)))) == 2
+
+
+def test_each_name_that_is_asked_for_is_made_though_links_lead_to_one_file(tmp_path):
+    source = photo(tmp_path / "a.png")
+    links = [tmp_path / "b.png", tmp_path / "c.png"]
+    for link in links:
+        link.symlink_to(source)
+    tasks = plan_tasks([source, *links, tmp_path / "." / "a.png"], tmp_path / "out")
+    assert [task.target.name for task in tasks] == ["a.png", "b.png", "c.png"]
+
+
+def test_one_file_by_way_of_two_folders_is_made_once(tmp_path):
+    photo(tmp_path / "real" / "a.png")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert len(plan_tasks([tmp_path / "real", tmp_path / "link"], tmp_path / "out")) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_what_may_never_end_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    for name, cause in (("pipe.png", "pipe or a device"), ("loop.png", "leads to no file")):
+        with pytest.raises(OSError, match=cause):
+            plan_tasks([tmp_path / name], tmp_path / "out")
+
+
+def test_a_link_that_leads_to_itself_is_no_output(tmp_path):
+    source = photo(tmp_path / "a.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    with pytest.raises(OSError, match="loop"):
+        plan_tasks([source], tmp_path / "loop.png", overwrite=True)
+
+
+def test_what_a_folder_holds_besides_is_said(tmp_path, caplog):
+    photo(tmp_path / "in" / "a.png")
+    photo(tmp_path / "in" / "below.png" / "b.png")
+    (tmp_path / "in" / "x.gif").write_bytes(b"GIF89a")
+    (tmp_path / "in" / "gone.png").symlink_to("nowhere")
+    plan_tasks([tmp_path / "in"], tmp_path / "out")
+    assert "1 folder in it is not entered (below.png)" in caplog.text
+    assert "1 file of another kind is left out (x.gif)" in caplog.text
+    assert "1 name in it leads to no file (gone.png)" in caplog.text
+
+
+@pytest.mark.parametrize("output", ["out.gif", "out.heic"])
+def test_an_image_that_is_not_written_is_no_folder(tmp_path, output):
+    with pytest.raises(ValueError, match="No image format is named"):
+        plan_tasks([photo(tmp_path / "a.png")], tmp_path / output)
+
+
+def test_an_output_that_cannot_be_a_folder_is_told_once_for_all(tmp_path):
+    source = photo(tmp_path / "a.png")
+    (tmp_path / "file").write_text("in the way")
+    for output in (tmp_path / "file", tmp_path / "file" / "deeper", tmp_path / "file" / "b.png"):
+        with pytest.raises(NotADirectoryError, match="file is a file"):
+            plan_tasks([source], output)
+
+
+def test_a_target_that_is_a_folder_is_told_before_the_work(tmp_path):
+    (tmp_path / "out" / "a.png").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError, match=r"a\.png is a folder"):
+        plan_tasks([photo(tmp_path / "a.png")], tmp_path / "out", overwrite=True)

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageCms
 from typer.testing import CliRunner, Result
 
 from napari_srgan.cli import app
-from napari_srgan.files import Picture, read_picture, write_picture
+from napari_srgan.files import Metadata, Picture, read_picture, write_picture
+from napari_srgan.files.provenance import described
 from napari_srgan.inference import verify as verification
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.store import load
@@ -145,3 +147,56 @@ def test_fetching_an_unknown_name_is_an_error() -> None:
     result = call("fetch", "srresnet-x5")
     assert result.exit_code == 2
     assert "srresnet-x4" in result.stderr
+
+
+class TestInfo:
+    def test_it_tells_what_a_file_is(self, tmp_path) -> None:
+        picture = Picture(
+            np.zeros((3, 6, 9), np.uint16), False, (2.0, 0.5, 0.25),
+            ("second", "micrometer", "micrometer"), ("t", "y", "x"), bits=12,
+        )  # fmt: skip
+        write_picture(tmp_path / "a.tif", picture)
+        told = call("info", tmp_path / "a.tif")
+        assert told.exit_code == 0
+        for words in ("TIFF, 9 × 6 pixels, grey, uint16, 12 bits", "a stack of 3 planes (axes t)",
+                      "t 2 second, y 0.5 micrometer, x 0.25 micrometer", "colour profile: none",
+                      "not upscaled by napari-srgan"):  # fmt: skip
+            assert words in told.stdout
+
+    @pytest.mark.parametrize(
+        ("generative", "words"),
+        [(True, "CAUTION: texture in it was invented"), (False, "no texture in it was invented"),
+         (None, "not known whether")],
+    )  # fmt: skip
+    def test_it_tells_each_step_and_whether_texture_was_invented(
+        self, tmp_path, generative, words
+    ) -> None:
+        first = {"model": "first", "scale": 4, "generative": generative, "source": "x.png"}
+        record = {"model": "second\x1b[31m", "scale": 4, "generative": generative, "input": first}
+        metadata = Metadata(description=described("A cell.", record))
+        pixels = np.zeros((6, 9, 3), np.uint8)
+        write_picture(tmp_path / "a.jpg", Picture(pixels, True, metadata=metadata))
+        told = call("info", tmp_path / "a.jpg").stdout
+        assert words in told
+        assert "description: A cell.\n" in told
+        assert told.index(r"×4 by second\x1b[31m") < told.index("×4 by first (from x.png)")
+
+    def test_a_file_that_is_none_is_named_and_the_others_are_told(self, tmp_path) -> None:
+        (tmp_path / "a.png").write_bytes(b"")
+        told = call("info", tmp_path / "a.png", photo(tmp_path / "b.png"))
+        assert told.exit_code == 1
+        assert "a.png is empty" in told.stderr
+        assert "PNG, 9 × 6" in told.stdout
+
+    def test_a_profile_is_called_by_its_name(self, tmp_path) -> None:
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        Image.new("RGB", (9, 6)).save(tmp_path / "a.png", icc_profile=profile)
+        assert "colour profile: sRGB built-in (" in call("info", tmp_path / "a.png").stdout
+
+
+def test_what_a_file_loses_is_printed(tmp_path, model) -> None:
+    Image.new("RGB", (9, 6)).save(tmp_path / "a.png", dpi=(300, 300), exif=b"Exif\0\0nothing")
+    result = call("upscale", tmp_path / "a.png", "-o", tmp_path / "b.bmp", "--model", model)
+    assert result.exit_code == 0
+    assert "a.png has a eXIf chunk that cannot be read" in result.stderr
+    assert "BMP cannot hold the picture's description" in result.stderr

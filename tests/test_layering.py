@@ -32,7 +32,8 @@ MAY_IMPORT = {
     "resampling": set(),
     "processes": set(),
     "weights": set(),
-    "files": set(),
+    "terminal": set(),
+    "files": {"wording"},
     "models": set(),
     "graph": {"models", "resampling"},
     "store": {"models", "weights", "files", "wording", "processes"},
@@ -41,10 +42,10 @@ MAY_IMPORT = {
     "batch": {"files", "inference", "store"},
     "plugin": {"files", "inference", "store", "trust"},
     "api": {"files", "inference", "store", "trust", "plugin"},
-    "cli": {"files", "inference", "store", "trust", "batch"},
+    "cli": {"files", "inference", "store", "trust", "batch", "terminal"},
     "training": {
         *("trust", "inference", "store", "graph", "models", "files"),
-        *("weights", "resampling", "wording"),
+        *("weights", "resampling", "wording", "terminal"),
     },
 }
 MOST_FILES = 16  # of a folder, __init__ apart: beyond that nobody sees what is there
@@ -55,6 +56,7 @@ PACKAGES = {
     "wording": set(),
     "resampling": {"numpy", "PIL"},
     "processes": {"torch"},
+    "terminal": {"tqdm"},
     "weights": set(),
     "files": {"numpy", "dask", "PIL", "tifffile", "imagecodecs"},
     "models": {"torch"},

@@ -165,7 +165,10 @@ def measure(models: Sequence[Shipped], data_sets: dict[str, list[Pair]]) -> Resu
     upscalers = {
         one.name: partial(upscale_array, model=one.model, settings=settings) for one in models
     }
-    return finish(iter_evaluate(data_sets, upscalers, also=FURTHER)).results
+    evaluation = finish(iter_evaluate(data_sets, upscalers, also=FURTHER))
+    if evaluation.left_out:
+        raise ValueError(f"Means of fewer images are others: {'; '.join(evaluation.left_out)}")
+    return evaluation.results
 
 
 def facts_of(one: Shipped, results: Results) -> Entry:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_srgan.terminal import forgive_output
 from napari_srgan.training.config import every_setting, load_recipe, recipe_names, resolve
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
 
 def main() -> None:
     """Run the command line."""
+    forgive_output()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     logging.getLogger("napari_srgan.training").setLevel(logging.INFO)
     app()
@@ -279,7 +281,11 @@ def evaluate(
         if csv:
             write_csv(evaluation.rows, csv)
         if figure:
-            _draw(figure, data_sets, upscalers, scale)
+            _draw(figure, evaluation.measured_of(data_sets), upscalers, scale)
+    for line in evaluation.left_out:
+        typer.echo(f"Left out: {line}", err=True)
+    if evaluation.left_out:
+        raise typer.Exit(1)
 
 
 def _refuse_lost(targets: Sequence[Path]) -> None:

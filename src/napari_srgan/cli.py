@@ -1,15 +1,16 @@
-"""The command line: ``napari-srgan upscale | models | fetch | demo``."""
+"""The command line: ``napari-srgan upscale | info | models | fetch | demo``."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from napari_srgan.terminal import forgive_output, say, warnings_printed
 
 # torch takes a second to import: the commands that need it do so themselves.
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
 
 def main() -> None:
     """Run the command line."""
+    forgive_output()
     app()
 
 
@@ -69,16 +71,18 @@ def upscale(
         from napari_srgan.store.load import load_model
         from napari_srgan.store.registry import DEFAULT_MODEL
 
-        tasks = plan_tasks(inputs, output, overwrite=overwrite)
+        with warnings_printed("napari_srgan"):
+            tasks = plan_tasks(inputs, output, overwrite=overwrite)
         parse_normalize(normalize)
         settings = Settings(
             device, precision, _tile(tile), _nan(nan), _quality(quality), consistent
         )
         choose_precision(precision, choose_devices(device)[0], np.dtype(np.uint8))
         loaded = load_model(model or DEFAULT_MODEL)
-    failed = sum(not _upscale_one(task, loaded, normalize, settings) for task in tasks)
+    with warnings_printed("napari_srgan"):
+        failed = sum(not _upscale_one(task, loaded, normalize, settings) for task in tasks)
     if failed:
-        _say(f"{failed} of {len(tasks)} images failed.", err=True)
+        say(f"{failed} of {len(tasks)} images failed.", err=True)
         raise typer.Exit(1)
 
 
@@ -95,13 +99,39 @@ def _upscale_one(task: Task, model: Model, normalize: str, settings: Settings) -
                 bar.update(progress.done - bar.n)
     except (OSError, ValueError, TypeError, MemoryError, FloatingPointError) as error:
         named = str(task.source) in str(error)
-        _say(str(error) if named else f"{task.source}: {error}", err=True)
+        say(str(error) if named else f"{task.source}: {error}", err=True)
         return False
     except KeyboardInterrupt:
-        _say(f"Stopped. {task.target} was not written; those before it are done.", err=True)
+        say(f"Stopped. {task.target} was not written; those before it are done.", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    _say(str(task.target))
+    say(str(task.target))
     return True
+
+
+@app.command()
+def info(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Image files.")],
+) -> None:
+    """Tell what image files are, and whether and how they were upscaled.
+
+    If one cannot be read, the exit status is 1.
+    """
+    from napari_srgan.files import read_header
+    from napari_srgan.files.summary import origin_of, summary_of
+
+    failed = False
+    for path in files:
+        try:
+            header = read_header(path)
+        except OSError as error:
+            say(error, err=True)
+            failed = True
+            continue
+        say(path)
+        for line in (*summary_of(header), *origin_of(header)):
+            say(f"    {line}")
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -131,8 +161,8 @@ def models(
                 case _:
                     where = f"to be downloaded: napari-srgan fetch {weights.name}"
             named = f"{weights.name} (×{weights.scale}, {where})"
-            _say(f"{named}: {in_words(weights.generative)}\n    {weights.purpose}")
-        _say(f"Downloads are kept in {cache}.")
+            say(f"{named}: {in_words(weights.generative)}\n    {weights.purpose}")
+        say(f"Downloads are kept in {cache}.")
 
 
 def _check_up() -> None:
@@ -140,7 +170,7 @@ def _check_up() -> None:
     with _told():
         wrong = 0
         for finding in iter_checkup():
-            _say(finding.text)
+            say(finding.text)
             wrong += finding.wrong
     if wrong:
         raise typer.Exit(1)
@@ -155,7 +185,7 @@ def fetch(
         from napari_srgan.store.cache import locate
 
         for name in names:
-            _say(f"{name}: {locate(name, progress=True)}")
+            say(f"{name}: {locate(name, progress=True)}")
 
 
 @app.command()
@@ -170,22 +200,13 @@ def demo() -> None:
         napari.run()
 
 
-def _say(text: object, *, err: bool = False) -> None:
-    """Print a line; what the terminal's encoding lacks is escaped, and nobody listening is fine."""
-    stream = sys.stderr if err else sys.stdout
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    line = str(text).encode(encoding, "backslashreplace").decode(encoding)
-    with suppress(BrokenPipeError, ValueError):  # closed: what is done is done all the same
-        typer.echo(line, err=err)
-
-
 @contextmanager
 def _told() -> Iterator[None]:
     """End the program with an error's message where it is the user's to mend."""
     try:
         yield
     except (OSError, ValueError) as error:
-        _say(f"Error: {error}", err=True)
+        say(f"Error: {error}", err=True)
         raise typer.Exit(2) from error
 
 

@@ -47,9 +47,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured: a row for each image and upscaler."""
+    """What was measured: a row for each image and upscaler; and which images were not, and why."""
 
     rows: tuple[Row, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def results(self) -> Results:
@@ -60,6 +61,14 @@ class Evaluation:
         return {
             data_set: {upscaler: _means(of_images) for upscaler, of_images in methods.items()}
             for data_set, methods in found.items()
+        }
+
+    def measured_of(self, data_sets: Mapping[str, Iterable[Pair]]) -> dict[str, list[Pair]]:
+        """Return the pairs of data sets that were measured."""
+        measured = {(row.data_set, row.image) for row in self.rows}
+        return {
+            data_set: [pair for pair in pairs if (data_set, pair.name) in measured]
+            for data_set, pairs in data_sets.items()
         }
 
 
@@ -89,11 +98,13 @@ def iter_evaluate(
 
     Raises
     ------
-    OSError
-        If an image cannot be read.
     ValueError
-        If an image, a pair, or what an upscaler returned cannot be measured; names the image.
-        If an upscaler has the name of a control.
+        If no image can be measured; names the first. If an upscaler has the name of a control.
+
+    Notes
+    -----
+    An image that cannot be read, a pair that does not belong together, or a result that cannot be
+    measured is left out, and `Evaluation.left_out` says so.
     """
     border = scale if border is None else border
     controls = _controls(scale)
@@ -102,14 +113,18 @@ def iter_evaluate(
     methods = {**controls, **upscalers}
     images = [(data_set, pair) for data_set, pairs in data_sets.items() for pair in pairs]
     rows: list[Row] = []
+    left_out: list[str] = []
     for done, (data_set, pair) in enumerate(images, start=1):
         try:
             found = _measure_pair(pair, methods, also, scale, border)
-        except ValueError as error:
-            raise ValueError(f"{data_set}, {pair.name}: {error}") from error
+        except (OSError, ValueError) as error:
+            left_out.append(f"{data_set}, {pair.name}: {error}")
+            found = {}
         rows += [Row(data_set, pair.name, method, values) for method, values in found.items()]
         yield Progress(done, len(images), data_set, pair.name)
-    return Evaluation(tuple(rows))
+    if not rows:
+        raise ValueError(left_out[0] if left_out else "There is no image to measure.")
+    return Evaluation(tuple(rows), tuple(left_out))
 
 
 def as_table(results: Results) -> str:

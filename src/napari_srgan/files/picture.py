@@ -17,7 +17,9 @@ from napari_srgan.files.metadata import Metadata
 # A dask array where a folder of images is opened lazily, else a numpy array.
 Pixels: TypeAlias = Any
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+IMAGE_SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".tif", ".tiff", ".bmp", ".webp",
+)  # fmt: skip
 
 # Up to this many bytes a picture is decoded however small its file: a blank image may be.
 SMALL_PICTURE_BYTES = 2**28

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from napari_srgan.files.photo.decode import photo_header, photo_pixels
 from napari_srgan.files.picture import IMAGE_SUFFIXES, Header, Picture, UnreadableImage
 from napari_srgan.files.tiff.reading import tiff_header, tiff_pixels
+from napari_srgan.wording import listed
 
 _logger = logging.getLogger(__name__)
 
@@ -119,6 +120,23 @@ def images_in(folder: Path) -> list[Path]:
         kinds = ", ".join(IMAGE_SUFFIXES)
         raise FileNotFoundError(f"There is no image in {folder}: expected files named {kinds}.")
     return sorted(paths, key=_natural)
+
+
+def left_out_of(folder: Path) -> str:
+    """Say what in a folder is not read as an image of it; empty where there is nothing to say."""
+    others = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    folders = sorted(path.name for path in others if path.is_dir())
+    files = sorted(path.name for path in others if path.is_file() and not is_image_path(path))
+    astray = sorted(path.name for path in others if not path.is_file() and not path.is_dir())
+    words = []
+    for names, one, many in (
+        (folders, "folder in it is not entered", "folders in it are not entered"),
+        (files, "file of another kind is left out", "files of other kinds are left out"),
+        (astray, "name in it leads to no file", "names in it lead to no files"),
+    ):
+        if names:
+            words.append(f"{len(names)} {one if len(names) == 1 else many} ({listed(names)})")
+    return f"{', and '.join(words)}." if words else ""
 
 
 def read_stack(paths: Sequence[str | Path]) -> Picture:

@@ -34,7 +34,28 @@ def check_can_be_written(path: Path, picture: Picture, scale: int = 1) -> None:
     ValueError
         As `write_picture` does, before there is anything to lose.
     """
+    check_suffix(path)
     _format_for(path.suffix, picture, scale)
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a file name whose suffix is that of no format that is written.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if path.suffix.lower() not in _NAMES:
+        kinds = ", ".join(IMAGE_SUFFIXES)
+        raise ValueError(
+            f"No image format is named {path.suffix!r} ({path}): expected one of {kinds}."
+        )
+
+
+def is_named_as_image(path: Path) -> bool:
+    """Tell whether a name is that of an image file, if only of a kind that is not written."""
+    return path.suffix.lower() in (*_NAMES, *_NOT_WRITTEN)
 
 
 def write_picture(path: str | Path, picture: Picture) -> None:
@@ -61,6 +82,7 @@ def write_picture(path: str | Path, picture: Picture) -> None:
         If the folder is missing or the file cannot be written; what was there before stays.
     """
     given = Path(path)
+    check_suffix(given)
     target = resolved(given)
     name, file_format = _format_for(given.suffix, picture)
     if not target.parent.is_dir():
@@ -110,10 +132,7 @@ class _Format:
 
 def _format_for(suffix: str, picture: Picture, scale: int = 1) -> tuple[str, _Format]:
     """Return the name and the format for a suffix, or say why there is none for this picture."""
-    name = _NAMES.get(suffix.lower())
-    if name is None:
-        kinds = ", ".join(IMAGE_SUFFIXES)
-        raise ValueError(f"No image format is named {suffix!r}: expected one of {kinds}.")
+    name = _NAMES[suffix.lower()]
     if 0 in picture.data.shape:
         raise ValueError(f"A picture of shape {picture.data.shape} has no pixels to write.")
     file_format = _FORMATS[name]
@@ -242,8 +261,16 @@ _NAMES = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jfif": "JPEG",
+    ".jpe": "JPEG",
     ".tif": "TIFF",
     ".tiff": "TIFF",
     ".bmp": "BMP",
     ".webp": "WebP",
 }
+
+# Names that a person may well give an image, and that nothing is written under.
+_NOT_WRITTEN = (
+    ".avif", ".exr", ".gif", ".heic", ".heif", ".ico", ".jp2", ".jxl", ".npy", ".pdf", ".psd",
+    ".svg",
+)  # fmt: skip

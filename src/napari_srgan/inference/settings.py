@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from napari_srgan import __version__
 from napari_srgan.inference.images import Normalize
+from napari_srgan.store.generative import either
 
 if TYPE_CHECKING:
     from napari_srgan.store.checkpoint import Model
@@ -132,6 +133,18 @@ def provenance(
         "version": __version__,
         "torch": str(torch.__version__),
     }
+
+
+def chained(record: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the record of a step, with that of what it was made from as its ``input``.
+
+    What was drawn by one network of the chain stays drawn, and what is not known stays unknown.
+    """
+    made = dict(record)
+    if not earlier:
+        return made
+    drawn = either(made.get("generative"), earlier.get("generative"))
+    return made | {"generative": drawn, "input": dict(earlier)}
 
 
 def iter_recorded(

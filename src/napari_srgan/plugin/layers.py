@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_srgan.store.generative import either
+from napari_srgan.inference.settings import chained
 
 if TYPE_CHECKING:
     import napari.layers
@@ -112,10 +112,7 @@ def upscaled_layer(
     """
     from napari.layers import Image
 
-    made_by = dict(provenance)
-    if earlier := layer.metadata.get(METADATA_KEY):
-        drawn = either(made_by.get("generative"), earlier.get("generative"))
-        made_by |= {"generative": drawn, "input": earlier}
+    made_by = chained(provenance, layer.metadata.get(METADATA_KEY))
     state = layer.as_layer_data_tuple()[1]
     carried = {key: state[key] for key in _CARRIED if key in state}
     upscaled = Image(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from napari_srgan.files import IMAGE_SUFFIXES, Picture, read_folder, read_picture, read_stack
+from napari_srgan.files.provenance import KEY, record_in
 
 LayerData: TypeAlias = tuple[Any, dict[str, Any], str]
 # What a file dialog offers to choose from.
@@ -49,4 +50,6 @@ def _layer(picture: Picture, name: str) -> LayerData:
         options |= {"scale": picture.pixel_scale, "units": picture.units}
     if picture.axis_labels is not None:
         options["axis_labels"] = picture.axis_labels
+    if record := record_in(picture.metadata.description):
+        options["metadata"] = {KEY: record}
     return (picture.data, options, "image")

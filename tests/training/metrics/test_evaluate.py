@@ -2,6 +2,7 @@ import csv
 import json
 import math
 import os
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -152,10 +153,22 @@ def test_a_wrong_result_is_an_error_that_names_upscaler_and_image(folder, wrong)
         _drain(iter_evaluate(find_data_sets(folder), {"wrong": wrong}))
 
 
-def test_a_pair_that_does_not_belong_together_is_named(folder):
+def test_odd_images_are_left_out_by_name_and_all_others_measured(folder):
     Image.fromarray(_image(11, 9)).save(folder / "Paired" / "b_LR.png")
-    with pytest.raises(ValueError, match=r"Paired, b: .*\(44, 36, 3\).*\(11, 9\)"):
-        _drain(iter_evaluate(find_data_sets(folder), {}))
+    (folder / "Alone" / "a.png").write_bytes(b"no image")
+    sets = find_data_sets(folder)
+    _, evaluation = _drain(iter_evaluate(sets, {}))
+    pair, broken = sorted(evaluation.left_out, reverse=True)
+    assert re.match(r"Paired, b: .*\(44, 36, 3\).*\(11, 9\)", pair)
+    assert broken.startswith("Alone, a: ")
+    measured = {(row.data_set, row.image) for row in evaluation.rows}
+    assert measured == {(name, pair.name) for name, pairs in sets.items() for pair in pairs} - {
+        ("Paired", "b"),
+        ("Alone", "a"),
+    }
+    assert {pair.name for pair in evaluation.measured_of(sets)["Paired"]} == {
+        name for data_set, name in measured if data_set == "Paired"
+    }
 
 
 def test_an_image_too_small_to_measure_is_named(tmp_path):
