@@ -351,6 +351,70 @@ def basicsr_2018_srresnet(f: int = 64, blocks: int = 16, *, scale: int = 4) -> n
     )
 
 
+DIV2K = (0.4488, 0.4371, 0.4040)
+
+
+class MeanShift(nn.Conv2d):
+    """A mean taken off, or added, by a convolution."""
+
+    def __init__(self, sign: int) -> None:
+        super().__init__(3, 3, 1)
+        with torch.no_grad():
+            self.weight.copy_(torch.eye(3).view(3, 3, 1, 1))
+            self.bias.copy_(sign * 255 * torch.tensor(DIV2K))
+
+
+def _edsr_block(f: int, kernel: int = 3, scaling: float = 1) -> nn.Module:
+    body = nn.Sequential(conv(f, f, kernel), nn.ReLU(), conv(f, f, kernel))
+    return Named(lambda self, x: x + self.body(x) * scaling, body=body)
+
+
+def _edsr_upsampler(f: int, scale: int) -> nn.Sequential:
+    factors = {2: [2], 3: [3], 4: [2, 2]}[scale]
+    return nn.Sequential(*(m for k in factors for m in (conv(f, f * k**2), nn.PixelShuffle(k))))
+
+
+def edsr(f: int = 64, blocks: int = 16, *, scale: int = 4, scaling: float = 1) -> nn.Module:
+    def run(self: Named, x: Tensor) -> Tensor:
+        x = self.head(self.sub_mean(x))
+        return self.add_mean(self.tail(self.body(x) + x))
+
+    return Named(
+        run, sub_mean=MeanShift(-1), add_mean=MeanShift(1), head=nn.Sequential(conv(3, f)),
+        body=nn.Sequential(*(_edsr_block(f, scaling=scaling) for _ in range(blocks)), conv(f, f)),
+        tail=nn.Sequential(_edsr_upsampler(f, scale), conv(f, 3)),
+    )  # fmt: skip
+
+
+def mdsr(f: int = 64, blocks: int = 16, *, scale: int = 4) -> nn.Module:
+    branch = (2, 3, 4).index(scale)
+
+    def run(self: Named, x: Tensor) -> Tensor:
+        x = self.pre_process[branch](self.head(self.sub_mean(x)))
+        return self.add_mean(self.tail(self.upsample[branch](self.body(x) + x)))
+
+    return Named(
+        run, sub_mean=MeanShift(-1), add_mean=MeanShift(1), head=nn.Sequential(conv(3, f)),
+        pre_process=repeat(3, lambda: repeat(2, lambda: _edsr_block(f, 5))),
+        body=nn.Sequential(*(_edsr_block(f) for _ in range(blocks)), conv(f, f)),
+        upsample=nn.Sequential(*(_edsr_upsampler(f, scale) for scale in (2, 3, 4))),
+        tail=nn.Sequential(conv(f, 3)),
+    )  # fmt: skip
+
+
+def basicsr_edsr(f: int = 64, blocks: int = 16, *, scale: int = 4) -> nn.Module:
+    mean = torch.tensor(DIV2K).view(1, 3, 1, 1)
+
+    def run(self: Named, x: Tensor) -> Tensor:
+        x = self.conv_first((x - mean) * 255)
+        x = self.conv_last(self.upsample(self.conv_after_body(self.body(x)) + x))
+        return x / 255 + mean
+
+    return Named(run, conv_first=conv(3, f), body=repeat(blocks, lambda: _no_bn(f)),
+                 conv_after_body=conv(f, f), upsample=_edsr_upsampler(f, scale),
+                 conv_last=conv(f, 3))  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Foreign:
     """A project's generator: how it is made, wrapped and run.
@@ -363,7 +427,7 @@ class Foreign:
         Make it, as small as it can be and as it is published.
     tensors : int
         How many a published file has; 0 where no file was seen.
-    takes, gives : {"unit", "signed", "imagenet"}
+    takes, gives : {"unit", "signed", "imagenet", "levels"}
         What the project's script makes of pixels, and takes pixels from.
     """
 
@@ -376,10 +440,12 @@ class Foreign:
 
     def infer(self, network: nn.Module, rgb: Tensor) -> Tensor:
         """Return what the project's script makes of RGB in [0, 1], before it is clipped."""
-        x = {"unit": rgb, "signed": rgb * 2 - 1, "imagenet": (rgb - MEAN) / STD}[self.takes]
+        x = {"unit": rgb, "signed": rgb * 2 - 1, "imagenet": (rgb - MEAN) / STD,
+             "levels": rgb * 255}[self.takes]  # fmt: skip
         with torch.no_grad():
             y = network.eval()(x)
-        return {"unit": y, "signed": (y + 1) / 2, "imagenet": y * STD + MEAN}[self.gives]
+        return {"unit": y, "signed": (y + 1) / 2, "imagenet": y * STD + MEAN,
+                "levels": y / 255}[self.gives]  # fmt: skip
 
 
 def _foreign(
@@ -432,6 +498,12 @@ FOREIGN = {
                              partial(msrresnet, body="recon_trunk", hr="HRconv"), 74),
     "mmagic": _foreign("mmagic-msrresnet", partial(msrresnet, body="trunk_net", mmagic=True), 74),
     "basicsr 2018": _foreign("basicsr-2018-srresnet", basicsr_2018_srresnet, 76),
+    "basicsr edsr": _foreign("basicsr-edsr", basicsr_edsr, 74),
+    "edsr": _foreign("edsr", edsr, 78, "levels", "levels"),
+    "edsr x3": _foreign("edsr", edsr, 0, "levels", "levels", f=6, blocks=2, scale=3),
+    "edsr wide": _foreign("edsr", partial(edsr, scaling=0.1), 0, "levels", "levels", f=256,
+                          blocks=1, scale=2),
+    "mdsr": _foreign("mdsr", mdsr, 106, "levels", "levels"),
     "basicsr 2018 x2": _foreign("basicsr-2018-srresnet", basicsr_2018_srresnet, 0, f=6, blocks=2,
                                 scale=2),
 }  # fmt: skip
@@ -446,6 +518,8 @@ def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
 
     with torch.no_grad():
         for name, value in network.state_dict().items():
+            if "_mean." in name:  # the mean shifts of EDSR are no weights
+                continue
             if value.ndim == 4:
                 reach = math.sqrt(4 / value[0].numel())
                 uniform(value, -reach, reach)

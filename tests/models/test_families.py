@@ -30,6 +30,7 @@ SMALL = {
     "srresnet": ({"blocks": 2, "features": 8}, (2, 3, 4, 8)),
     "srresnet-variant": ({"blocks": 2, "features": 8}, (2, 3, 4, 6)),
     "edsr": ({"blocks": 2, "features": 8, "residual_scaling": 0.5}, (2, 3, 4)),
+    "mdsr": ({"blocks": 2, "features": 8}, (2, 3, 4)),
 }
 # What else of a family is held to the same laws, at its first scale.
 CHOICES = {

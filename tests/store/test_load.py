@@ -212,3 +212,10 @@ def test_a_file_of_the_same_relative_path_in_another_folder_is_another(
     other = load_model(file.name)
 
     assert not (one.network.tail.last.weight == other.network.tail.last.weight).all()
+
+
+def test_a_scale_given_as_a_name_gives_the_models_that_have_it():
+    with pytest.raises(ValueError, match=r"named 'x4'; models that enlarge by 4: srresnet-x4, "):
+        load_model("x4")
+    with pytest.raises(ValueError, match=r"named 'x2', and none enlarges by 2: there is ×4\."):
+        load_model("x2")

@@ -15,11 +15,28 @@ FEATURES = 64  # §3.2: the baseline's F
 SCALE = 4
 MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K in RGB (§4.1: "subtracting the mean RGB value")
 
-_STAGES = {2: (2,), 3: (3,), 4: (2, 2)}  # Fig. 3: pixel-shuffle factors, in order
+STAGES = {2: (2,), 3: (3,), 4: (2, 2)}  # Fig. 3: pixel-shuffle factors, in order
 
 
-def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, padding=1)
+def convolution(inputs: int, outputs: int, kernel: int = 3) -> nn.Conv2d:
+    """Return a convolution that keeps the image's size, with zeros beyond it."""
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+
+
+def mean_of(channels: int) -> Tensor:
+    """Return the mean of DIV2K's pixels, ``(1, channels, 1, 1)``."""
+    mean = torch.tensor(MEAN) if channels == 3 else torch.full((channels,), sum(MEAN) / 3)
+    return mean.view(1, channels, 1, 1)
+
+
+def upsample_stages(features: int, scale: int) -> nn.Sequential:
+    """Return convolutions and pixel shuffles that enlarge by 2, 3 or 4 (Fig. 3)."""
+    return nn.Sequential(
+        *(
+            nn.Sequential(convolution(features, features * factor**2), nn.PixelShuffle(factor))
+            for factor in STAGES[scale]
+        )
+    )
 
 
 class ScaledResidualBlock(nn.Module):
@@ -28,13 +45,13 @@ class ScaledResidualBlock(nn.Module):
     Maps ``(n, features, h, w)`` to the same shape.
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, kernel: int = 3) -> None:
         super().__init__()
-        self.conv1 = _convolution(features, features)
+        self.conv1 = convolution(features, features, kernel)
         self.act = nn.ReLU()
-        self.conv2 = _convolution(features, features)
+        self.conv2 = convolution(features, features, kernel)
 
-    def forward(self, x: Tensor, residual_scaling: Tensor) -> Tensor:
+    def forward(self, x: Tensor, residual_scaling: Tensor | float = 1.0) -> Tensor:
         out: Tensor = x + self.conv2(self.act(self.conv1(x))) * residual_scaling
         return out
 
@@ -84,19 +101,15 @@ class EDSR(Generator):
         residual_scaling: float = 1.0,
     ) -> None:
         super().__init__()
-        check_sizes(blocks, features, channels, scale, _STAGES)
+        check_sizes(blocks, features, channels, scale, STAGES)
         self.scale, self.channels = scale, channels
-        mean = torch.tensor(MEAN) if channels == 3 else torch.full((channels,), sum(MEAN) / 3)
-        self.register_buffer("mean", mean.view(1, channels, 1, 1))
+        self.register_buffer("mean", mean_of(channels))
         self.register_buffer("residual_scaling", torch.tensor(float(residual_scaling)))
-        self.head = _convolution(channels, features)
+        self.head = convolution(channels, features)
         self.blocks = nn.ModuleList(ScaledResidualBlock(features) for _ in range(blocks))
-        self.trunk = _convolution(features, features)
-        self.upsample = nn.ModuleList(
-            nn.Sequential(_convolution(features, features * factor**2), nn.PixelShuffle(factor))
-            for factor in _STAGES[scale]
-        )
-        self.last = _convolution(features, channels)
+        self.trunk = convolution(features, features)
+        self.upsample = upsample_stages(features, scale)
+        self.last = convolution(features, channels)
 
     @classmethod
     def sizes_of(cls, state: Mapping[str, Tensor]) -> dict[str, int | float | bool] | None:
@@ -108,9 +121,9 @@ class EDSR(Generator):
         stages = [state[key] for key in state if re.fullmatch(r"upsample\.\d+\.0\.weight", key)]
         factors = {len(stage) // max(1, features) for stage in stages}
         kind = (len(stages), *factors)
-        scales = {(len(f), f[0] ** 2): scale for scale, f in _STAGES.items()}
+        scales = {(len(f), f[0] ** 2): scale for scale, f in STAGES.items()}
         if kind not in scales:
-            raise ValueError(f"an EDSR enlarges by one of {sorted(_STAGES)}")
+            raise ValueError(f"an EDSR enlarges by one of {sorted(STAGES)}")
         blocks = [key for key in state if re.fullmatch(r"blocks\.\d+\.conv1\.weight", key)]
         return {
             "blocks": len(blocks),
@@ -137,7 +150,5 @@ class EDSR(Generator):
         for block in self.blocks:
             y = block(y, self.residual_scaling)
         y = self.trunk(y) + x
-        for stage in self.upsample:
-            y = stage(y)
-        out: Tensor = self.last(y) + self.mean
+        out: Tensor = self.last(self.upsample(y)) + self.mean
         return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napari_srgan.models.edsr import EDSR
 from napari_srgan.models.generator import Generator
+from napari_srgan.models.mdsr import MDSR
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.models.srresnet_variant import SRResNetVariant
 
@@ -11,4 +12,5 @@ FAMILIES: dict[str, type[Generator]] = {
     SRResNet.family: SRResNet,
     SRResNetVariant.family: SRResNetVariant,
     EDSR.family: EDSR,
+    MDSR.family: MDSR,
 }

@@ -30,6 +30,8 @@ class Generator(nn.Module, ABC):
         Name of the class in recipes, model files and messages.
     scale : int
         Upscaling factor.
+    scales : tuple of int
+        All upscaling factors that the weights are for; see :meth:`at_scale`.
     channels : int
         Channels of the image, in and out.
     value_range : tuple of float
@@ -62,6 +64,23 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def sizes(self) -> dict[str, Any]:
         """Return the constructor's arguments that give a network like this one."""
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """All upscaling factors that the weights are for."""
+        return (self.scale,)
+
+    def at_scale(self, scale: int) -> Generator:
+        """Return the network that enlarges by one of its scales, with the same weights.
+
+        Raises
+        ------
+        ValueError
+            If it has no such scale.
+        """
+        if scale != self.scale:
+            raise ValueError(f"it enlarges by {self.scale}, not by {scale}")
+        return self
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

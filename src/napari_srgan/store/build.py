@@ -40,7 +40,11 @@ def build_network(
         If there is no such dialect.
     """
     reading = _foreign(state, path, dialect)
-    state = state if reading is None else reading.state
+    if reading is not None:
+        try:
+            state = reading.adapted()
+        except ValueError as error:
+            raise CheckpointError(f"{path} is no {reading.dialect.described}: {error}.") from error
     found = _family_of(state, path)
     if found is None:
         raise CheckpointError(f"{path} describes no network.")

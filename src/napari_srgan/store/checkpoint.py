@@ -6,7 +6,7 @@ import copy
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -67,6 +67,27 @@ class Model:
     def scale(self) -> int:
         """Upscaling factor."""
         return self.network.scale
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """All upscaling factors that the weights are for; see :meth:`at_scale`."""
+        return self.network.scales
+
+    def at_scale(self, scale: int) -> Model:
+        """Return the model that enlarges by one of its scales, with the same weights.
+
+        Raises
+        ------
+        ValueError
+            If it has no such scale.
+        """
+        if scale == self.scale:
+            return self
+        try:
+            network = self.network.at_scale(scale)
+        except ValueError as error:
+            raise ValueError(f"The model {self.name} cannot do that: {error}.") from error
+        return replace(self, network=network, self_test=None)  # which is of the other scale
 
 
 def load_checkpoint(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +14,11 @@ from napari_srgan.wording import did_you_mean, printable
 
 
 def load_model(
-    model: str | Path | Model, *, dialect: str | None = None, cache: Path | None = None
+    model: str | Path | Model,
+    *,
+    scale: int | None = None,
+    dialect: str | None = None,
+    cache: Path | None = None,
 ) -> Model:
     """Return a model, loading and verifying it the first time.
 
@@ -22,6 +27,8 @@ def load_model(
     model : str, Path or Model
         A name that :func:`list_models` gives, the path of a checkpoint, or a loaded model. A
         checkpoint may be another project's.
+    scale : int, optional
+        Upscaling factor, of a model that has several.
     dialect : str, optional
         How another project's checkpoint is to be read, where its tensors allow several ways; the
         message says which.
@@ -31,10 +38,16 @@ def load_model(
     Raises
     ------
     ValueError
-        If no model has this name, or the file is not a generator (``CheckpointError``).
+        If no model has this name, it has no such scale, or the file is not a generator
+        (``CheckpointError``).
     OSError
         If there is no such file, or the weights are missing and cannot be downloaded.
     """
+    loaded = _load(model, dialect, cache)
+    return loaded if scale is None else loaded.at_scale(scale)
+
+
+def _load(model: str | Path | Model, dialect: str | None, cache: Path | None) -> Model:
     if isinstance(model, Model):
         return model
     if isinstance(model, str) and (own := own_file(model)) is not None:
@@ -48,8 +61,23 @@ def load_model(
     if path.suffix.lower() in MODEL_SUFFIXES or path.is_file():
         return _load_file(path, None, dialect)
     raise ValueError(
-        f"There is no model named {str(model)!r}{did_you_mean(str(model), list_models())} "
+        f"There is no model named {str(model)!r}{_nearest(str(model))} "
         f"Models: {', '.join(list_models())}; or give the path of a checkpoint."
+    )
+
+
+def _nearest(name: str) -> str:
+    """Return how a sentence ends that names an unknown model: with those that may be meant."""
+    models = list_models()
+    scale = re.fullmatch(r"(?i)[x×]?\s*(\d+)\s*[x×]?", name)
+    if scale is None:
+        return did_you_mean(name, models)
+    fitting = [model for model in models if model.scale == int(scale[1])]
+    if fitting:
+        return f"; models that enlarge by {scale[1]}: {', '.join(fitting)}."
+    scales = sorted({model.scale for model in models})
+    return (
+        f", and none enlarges by {scale[1]}: there is {', '.join(f'×{each}' for each in scales)}."
     )
 
 

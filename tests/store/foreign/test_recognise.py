@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from foreign_networks import FOREIGN, Foreign, randomised
+from foreign_networks import FOREIGN, Foreign, mdsr, randomised
 
 from napari_srgan.graph.network import inference_network
 from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings
 from napari_srgan.store.checkpoint import CheckpointError, load_checkpoint
+from napari_srgan.store.load import load_model
 
 CPU = torch.device("cpu")
 
@@ -134,3 +135,34 @@ def test_what_needs_the_whole_image_says_so_and_why(tmp_path, caplog) -> None:
     upscale_array(image, model, settings=Settings("cpu", "float32"))
     assert "made computes each image as a whole" in caplog.text
     assert "statistics of the whole image (instance norm)" in caplog.text
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_file_of_several_scales_is_loaded_at_the_one_that_is_asked_for(scale, tmp_path) -> None:
+    foreign = FOREIGN["mdsr"]
+    path = saved(randomised(foreign.small()), tmp_path / "made.pth")
+    network = randomised(mdsr(6, 2, scale=scale))
+    model = load_model(path, scale=scale)
+    assert (model.scale, model.scales) == (scale, (2, 3, 4))
+    assert load_model(path, scale=scale).network is model.network
+    image = np.random.default_rng(1).integers(0, 255, (11, 9, 3), np.uint8, endpoint=True)
+    wanted = foreign.infer(network, torch.from_numpy(image).permute(2, 0, 1)[None] / 255)
+    upscaled = upscale_array(image, model, settings=Settings("cpu", "float32"))
+    assert np.abs(upscaled - levels(wanted)).max() <= 1
+
+
+def test_a_scale_that_a_model_has_not_is_refused(tmp_path) -> None:
+    path = saved(randomised(FOREIGN["mdsr"].small()), tmp_path / "several.pth")
+    with pytest.raises(
+        ValueError, match="several cannot do that: it enlarges by 2, 3, 4, not by 8"
+    ):
+        load_model(path, scale=8)
+    with pytest.raises(ValueError, match="it enlarges by 4, not by 2"):
+        load_model("srresnet-small-x4", scale=2)
+
+
+def test_a_mean_that_is_taken_off_otherwise_is_refused_by_name(tmp_path) -> None:
+    state = randomised(FOREIGN["edsr"].small()).state_dict()
+    torch.save({**state, "sub_mean.bias": state["sub_mean.bias"] + 9}, tmp_path / "made.pth")
+    with pytest.raises(CheckpointError, match=r"sub_mean\.bias does not take off"):
+        load_checkpoint(tmp_path / "made.pth")

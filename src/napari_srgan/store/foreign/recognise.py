@@ -10,11 +10,12 @@ from torch import Tensor
 
 from napari_srgan.models.layers.options import KEY, encoded_options
 from napari_srgan.store.foreign.dialects import Dialect
+from napari_srgan.store.foreign.edsrs import EDSRS
 from napari_srgan.store.foreign.names import Template
 from napari_srgan.store.foreign.srresnets import SRRESNETS
 from napari_srgan.wording import did_you_mean
 
-DIALECTS: tuple[Dialect, ...] = SRRESNETS
+DIALECTS: tuple[Dialect, ...] = (*SRRESNETS, *EDSRS)
 
 _KEY = re.compile(
     r"(?P<module>.+?)\.(?P<tensor>((depthwise|pointwise)\.)?"
@@ -32,7 +33,7 @@ class Reading:
     dialect : Dialect
         How it was read.
     state : dict of str to Tensor
-        The tensors, and the options of the dialect.
+        The tensors, renamed alone, and the options of the dialect.
     names : mapping of str to str
         What each of these tensors is called in the file.
     unused : tuple of str
@@ -49,6 +50,16 @@ class Reading:
     unused: tuple[str, ...]
     unknown: tuple[str, ...]
     absent: tuple[str, ...] = ()
+
+    def adapted(self) -> dict[str, Tensor]:
+        """Return the tensors as the family takes them.
+
+        Raises
+        ------
+        ValueError
+            If some have values that they cannot have in this dialect.
+        """
+        return self.state if self.dialect.adapt is None else self.dialect.adapt(self.state)
 
     def name_in_file(self, key: str) -> str:
         """Return what a tensor is called in the file, or would be if it were there."""
@@ -121,8 +132,6 @@ def read_as(dialect: Dialect, state: Mapping[str, Tensor]) -> Reading:
             renamed[ours], names[ours] = value, key
     if dialect.options is not None:
         renamed[KEY] = encoded_options(dialect.family, dialect.options)
-    if dialect.adapt is not None:
-        renamed = dialect.adapt(renamed)
     absent = tuple(key for key in dialect.marks if key not in state)
     return Reading(dialect, renamed, names, tuple(unused), tuple(unknown), absent)
 
