@@ -65,6 +65,7 @@ def checkout(tmp_path, random_network):
                 "metrics": {"Old": {"psnr": 30.0}},
                 "family": "srresnet",
                 "generative": False,
+                "uncertainty": None,
             }
         )
     away = {**entries[0], "name": "away-x4", "file": None, "urls": ["https://example.org/away"]}

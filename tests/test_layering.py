@@ -80,6 +80,7 @@ MORE_PACKAGES = {
     "plugin.commands": {"qtpy"},
     "plugin.worker": {"superqt"},
     "plugin.sample_data": {"PIL", "skimage"},
+    "trust.uncertainty": {"scipy"},
     "store.cache": {"pooch"},
     "store.download": {"pooch", "requests", "tqdm", "urllib3"},
     "store.tensor_file": {"safetensors"},

@@ -6,11 +6,11 @@ import json
 import logging
 import re
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -33,6 +33,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+Result = TypeVar("Result")
 
 SHOWN = 3  # images of each data set in the figure
 INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
@@ -330,6 +332,52 @@ def _draw(
     first = [pair for pairs in data_sets.values() for pair in pairs[:SHOWN]]
     rows = draw_figure([compare(pair, upscalers, scale=scale) for pair in first])
     Image.fromarray(rows).save(path)
+
+
+@app.command()
+def calibrate(
+    model: Annotated[str, typer.Option(help="A name or a file.")],
+    data: Annotated[Path, typer.Option(help="Images, or *_HR.png and *_LR.png, or such folders.")],
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Hold the model's own law to account, fit none.")
+    ] = False,
+    json_to: Annotated[
+        Path | None, typer.Option("--json", help="Write what was found here.")
+    ] = None,
+) -> None:
+    """Measure how far the spread over eight orientations tells a model's errors.
+
+    On images that the model was not trained on, this fits the law by which errors follow, for
+    "uncertainty" in weights/registry.json; on others again, --hold says how true it is there.
+    """
+    with _told():
+        from napari_srgan.store.load import load_model
+        from napari_srgan.training.metrics.calibration import as_lines, iter_calibrate
+        from napari_srgan.training.metrics.pairs import find_data_sets
+
+        loaded = load_model(model)
+        if hold and loaded.uncertainty is None:
+            raise ValueError(f"{model} has no law to hold to account: leave out --hold.")
+        law = loaded.uncertainty if hold else None
+        steps = iter_calibrate(loaded, find_data_sets(data), border=loaded.scale, law=law)
+        found = _with_bar(steps)
+        typer.echo(as_lines(found))
+        if json_to is not None:
+            json_to.write_text(json.dumps(found.as_dict(), indent=2) + "\n", encoding="utf-8")
+
+
+def _with_bar(steps: Generator[tuple[int, int], None, Result]) -> Result:
+    """Do the work of a generator of images done and to do, under a bar."""
+    from tqdm import tqdm
+
+    with tqdm(unit="image", leave=False) as bar:
+        while True:
+            try:
+                done, bar.total = next(steps)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            bar.update(done - bar.n)
 
 
 @app.command()

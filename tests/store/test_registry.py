@@ -18,6 +18,7 @@ VALID = {
     "metrics": {"Set5": {"psnr": 30, "ssim_daala": 0.87}},
     "family": "srresnet",
     "generative": False,
+    "uncertainty": [4.0, 0.75],
 }
 
 
@@ -28,7 +29,9 @@ def changed(**changes):
 def test_a_valid_entry_is_read_as_it_is_written():
     (weights,) = parse_registry(json.dumps([VALID]))
 
-    assert weights == Weights(**{**VALID, "urls": tuple(VALID["urls"])})
+    assert weights == Weights(
+        **{**VALID, "urls": tuple(VALID["urls"]), "uncertainty": tuple(VALID["uncertainty"])}
+    )
     assert hash(weights) == hash(parse_registry(json.dumps([VALID]))[0])
 
 
@@ -74,6 +77,10 @@ def test_an_unknown_key_is_named():
         ("metrics", {"Set5": 30.0}, "metrics of 'Set5'"),
         ("metrics", {"Set5": {"psnr": "30"}}, "metrics of 'Set5'"),
         ("generative", 1, "generative must be bool"),
+        ("uncertainty", 4.0, "uncertainty must be list"),
+        ("uncertainty", [4.0], "two numbers above 0"),
+        ("uncertainty", [4.0, 0], "two numbers above 0"),
+        ("uncertainty", [True, "1"], "two numbers above 0"),
     ],
 )
 def test_a_malformed_value_is_named(key, value, message):

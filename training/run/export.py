@@ -143,6 +143,7 @@ def _write(
         "metrics": {},
         "family": network.family,
         "generative": generative_by(metadata),
+        "uncertainty": None,
     }
 
 

@@ -97,6 +97,16 @@ def upscale_array(
     )
 
 
+def upscale_array_with_spread(
+    image: Array, model: Model, *, rgb: bool | None = None, settings: Settings
+) -> tuple[Any, Array]:
+    """Upscale an array, and return the standard deviation over eight orientations with it."""
+    layout = layout_of(image.shape, image.dtype, rgb)
+    spread = np.empty(layout.shape(model.scale)[: len(layout.leading) + 2], np.float32)
+    steps = iter_upscale_array(image, model, rgb=rgb, settings=settings, spread=spread)
+    return finish(steps), spread
+
+
 def iter_upscale_array(
     image: Array,
     model: Model,

@@ -54,6 +54,8 @@ class Model:
         What shows whether a device computes what it should; None where the file has none.
     sha256 : str
         Of the file that it was loaded from; empty where it was not.
+    uncertainty : tuple of float or None
+        As :class:`napari_srgan.store.registry.Weights` has it.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Model:
     generative: bool | None = None
     self_test: SelfTest | None = None
     sha256: str = ""
+    uncertainty: tuple[float, float] | None = None
 
     @property
     def scale(self) -> int:

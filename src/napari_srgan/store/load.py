@@ -56,7 +56,7 @@ def _load(model: str | Path | Model, dialect: str | None, cache: Path | None) ->
         weights = entry(model)
         loaded = _load_file(locate(weights, cache=cache), weights.name)
         # The registry's word holds, which is also what is shown before anything is loaded.
-        return replace(loaded, generative=weights.generative)
+        return replace(loaded, generative=weights.generative, uncertainty=weights.uncertainty)
     path = Path(model).expanduser().absolute()
     if path.suffix.lower() in MODEL_SUFFIXES or path.is_file():
         return _load_file(path, None, dialect)

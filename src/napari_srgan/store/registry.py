@@ -29,6 +29,7 @@ _JSON_KINDS: dict[str, tuple[type, ...]] = {
     "metrics": (dict,),
     "family": (str,),
     "generative": (bool, type(None)),
+    "uncertainty": (list, type(None)),
 }
 
 DEFAULT_MODEL = "srresnet-x4"
@@ -62,6 +63,10 @@ class Weights:
     generative
         Whether the model draws texture that is not in the image, as a GAN does; None if that is not
         known.
+    uncertainty
+        Factor and power by which the error to expect follows from the spread over eight
+        orientations, both as parts of the range from black to white; None where that was not
+        measured. :mod:`napari_srgan.trust.uncertainty` has the formula.
 
     Raises
     ------
@@ -81,6 +86,7 @@ class Weights:
     metrics: Mapping[str, Mapping[str, float]] = field(hash=False)
     family: str
     generative: bool | None
+    uncertainty: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if faults := list(_faults(self)):
@@ -103,11 +109,18 @@ def _faults(weights: Weights) -> Iterator[str]:
         yield f"size must be at least 1 byte, not {weights.size}"
     if weights.scale < 1:
         yield f"scale must be at least 1, not {weights.scale}"
+    if weights.uncertainty is not None and not _is_law(weights.uncertainty):
+        yield f"uncertainty must be two numbers above 0, not {list(weights.uncertainty)!r}"
     for name, values in weights.metrics.items():
         if not isinstance(values, Mapping) or any(
             type(value) not in (int, float) for value in values.values()
         ):
             yield f"metrics of {name!r} must map each metric to a number, not {values!r}"
+
+
+def _is_law(numbers: tuple[object, ...]) -> bool:
+    positive = (type(number) in (int, float) and float(str(number)) > 0 for number in numbers)
+    return len(numbers) == 2 and all(positive)
 
 
 def parse_registry(text: str) -> tuple[Weights, ...]:
@@ -142,7 +155,9 @@ def _parse_entry(place: int, values: object) -> Weights:
         if type(values[key]) not in kinds:
             wanted = " or ".join(kind.__name__ for kind in kinds)
             raise ValueError(f"{label}: {key} must be {wanted}, not {values[key]!r}.")
-    return Weights(**{**values, "urls": tuple(values["urls"])})
+    law = values["uncertainty"]
+    lists = {"urls": tuple(values["urls"]), "uncertainty": None if law is None else tuple(law)}
+    return Weights(**{**values, **lists})
 
 
 def bundled_folder() -> Path:

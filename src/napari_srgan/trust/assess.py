@@ -27,6 +27,7 @@ from napari_srgan.inference.run import iter_upscale_array
 from napari_srgan.inference.settings import Progress, Settings
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.trust.invention import VISIBLE, Census, Invention
+from napari_srgan.trust.uncertainty import expected_error
 
 Steps: TypeAlias = Generator[Progress, None, Any]
 
@@ -40,9 +41,12 @@ class Assessment:
     upscaled : array or napari.layers.Image
         As :func:`napari_srgan.upscale` gives it.
     uncertainty : array or napari.layers.Image
-        ``(…, scale·h, scale·w)``: standard deviation over the eight flips and turns of the image;
-        of colours, the root of its mean square. It tells where the network wavers. It does not tell
-        of a blur that it was not trained on, nor of noise.
+        ``(…, scale·h, scale·w)``: the error to expect, root mean square over colours, by the
+        standard deviation over the eight flips and turns of the image; that deviation itself where
+        the model's errors were not measured. It tells where the network wavers. It does not tell of
+        a blur that it was not trained on, nor of noise.
+    calibrated : bool
+        Whether it is an error to expect.
     residual : array or napari.layers.Image
         ``(…, h, w[, 3])``: the image less the result, reduced: what the result does not explain.
     invented : array, napari.layers.Image or None
@@ -57,6 +61,7 @@ class Assessment:
     residual: Any
     invented: Any | None
     invention: Invention | None
+    calibrated: bool = False
 
 
 def iter_assess_array(
@@ -113,25 +118,27 @@ def _iter_assess(
     high = layout.shape(model.scale)[: len(layout.leading) + 2]
     spread, total = np.empty(high, np.float32), len(ORIENTATIONS) + (faithful is not None)
     upscaled = yield from _iter_part(run(model, settings, spread), 0, len(ORIENTATIONS), total)
+    ranges, law = value_ranges(image, layout, normalize), model.uncertainty
     residual = np.empty(_without_alpha(layout.shape(), layout), np.float32)
     for index in layout.indices():
         low, shown = _seen(image[index], layout), _given(upscaled[index], layout)
         residual[index] = (low - reduced(shown, model.scale)).reshape(residual[index].shape)
+        if law is not None:
+            width = range_for(ranges, layout, index).width
+            spread[index] = expected_error(spread[index], law, width)
+    found = Assessment(upscaled, spread, residual, None, None, calibrated=law is not None)
     if faithful is None:
-        return Assessment(upscaled, spread, residual, None, None)
+        return found
     steps = run(faithful, replace(settings, quality="standard"))
     sure = yield from _iter_part(steps, len(ORIENTATIONS), 1, total)
     invented, census = np.empty(high, np.float32), Census()
-    ranges = value_ranges(image, layout, normalize)
     for index in layout.indices():
-        drawn, smooth = (
-            _given(upscaled[index], layout),
-            _enlarged(_seen(image[index], layout), model.scale),
-        )
+        drawn = _given(upscaled[index], layout)
+        smooth = _enlarged(_seen(image[index], layout), model.scale)
         invented[index] = _difference(drawn, _given(sure[index], layout))
         visible = VISIBLE * range_for(ranges, layout, index).width
         census.count(index, _difference(drawn, smooth) > visible, invented[index] > visible)
-    return Assessment(upscaled, spread, residual, invented, census.found())
+    return replace(found, invented=invented, invention=census.found())
 
 
 def _iter_part(steps: Steps, before: int, weight: int, total: int) -> Steps:

@@ -183,6 +183,7 @@ class TestFetchWeights:
             "metrics": {},
             "family": "srresnet",
             "generative": False,
+            "uncertainty": None,
         }
         here = store.entry("srresnet-x4")
         away = Weights(
