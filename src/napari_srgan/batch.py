@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_srgan.files import Picture, read_picture, write_picture
+from napari_srgan.files import read_picture, write_picture
 from napari_srgan.files.provenance import caption_in, described, record_in
 from napari_srgan.files.reading import images_in, left_out_of, refuse_no_file
 from napari_srgan.files.writing import (
@@ -134,7 +134,7 @@ def iter_task(
         model,
         rgb=picture.rgb,
         normalize=normalize,
-        channel_axis=_channel_axis(picture),
+        channel_axis=picture.channel_axis,
         settings=settings,
     )
     pixels, made_by = yield from iter_recorded(steps, model, normalize, settings)
@@ -142,9 +142,3 @@ def iter_task(
     record = chained({**made_by, "source": task.source.name}, record_in(stated))
     described_so = described(caption_in(stated), record)
     write_picture(task.target, picture.upscaled(pixels, model.scale, described_so))
-
-
-def _channel_axis(picture: Picture) -> int | None:
-    """Return the axis that a file calls its channels."""
-    labels = (picture.axis_labels or ())[:-2]
-    return labels.index("c") if "c" in labels else None

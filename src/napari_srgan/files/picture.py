@@ -137,6 +137,12 @@ class Picture:
         height, width = self.data.shape[self.ndim - 2 : self.ndim]
         return int(width), int(height)
 
+    @property
+    def channel_axis(self) -> int | None:
+        """The leading axis that the file calls its channels; None where it does not."""
+        labels = (self.axis_labels or ())[:-2]
+        return labels.index("c") if "c" in labels else None
+
     def upscaled(self, data: Pixels, scale: int, description: str | None = None) -> Picture:
         """Give the picture that `data` is of, where each pixel became `scale` × `scale` of them.
 
