@@ -432,3 +432,41 @@ def test_errors_can_be_caught_by_the_names_that_the_package_gives():
         ns.load_model("nothing")
     assert issubclass(ns.CheckpointError, ValueError)
     assert issubclass(ns.DownloadError, OSError)
+
+
+class TestPillowImages:
+    """Their arrays are indices of palettes, or inks: what is upscaled is what they show."""
+
+    RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
+
+    @pytest.mark.parametrize("mode", ["P", "CMYK", "YCbCr", "HSV", "RGBX", "RGB"])
+    def test_colours_are_upscaled_as_colours(self, random_model, mode) -> None:
+        image = Photograph.fromarray(self.RGB).convert(mode)
+        made = ns.upscale(image, random_model(), device="cpu")
+        assert (
+            made == ns.upscale(np.asarray(image.convert("RGB")), random_model(), device="cpu")
+        ).all()
+
+    @pytest.mark.parametrize("mode", ["LA", "RGBA", "RGBa"])
+    def test_alpha_stays_alpha(self, random_model, mode) -> None:
+        image = Photograph.fromarray(self.RGB).convert("RGBA")
+        image.putalpha(128)
+        made = ns.upscale(image.convert(mode), random_model(), device="cpu")
+        assert made.shape == (24, 36, 4)
+        assert (made[..., 3] == 128).all()
+
+    @pytest.mark.parametrize(
+        ("mode", "dtype"), [("1", bool), ("L", "u1"), ("I;16", "u2"), ("I", "i4"), ("F", "f4")]
+    )
+    def test_grey_keeps_its_type(self, random_model, mode, dtype) -> None:
+        made = ns.upscale(Photograph.new(mode, (9, 6)), random_model(), device="cpu")
+        assert (made.shape, made.dtype) == ((24, 36), np.dtype(dtype))
+
+    def test_a_transparent_colour_becomes_alpha(self, random_model) -> None:
+        image = Photograph.new("P", (9, 6), 3)
+        image.info["transparency"] = 3
+        assert not ns.upscale(image, random_model(), device="cpu")[..., 3].any()
+
+    def test_colours_that_cannot_be_converted_are_refused(self, random_model) -> None:
+        with pytest.raises(ValueError, match="LAB"):
+            ns.upscale(Photograph.new("LAB", (9, 6)), random_model(), device="cpu")

@@ -151,7 +151,8 @@ def upscale(
     ----------
     image : ndarray, napari.layers.Image or dask.array.Array
         ``(…, h, w)`` grey, or ``(…, h, w, 3|4)`` RGB or RGBA; bool, integer or float. Leading axes
-        are independent planes. Of a layer, all planes at full resolution are taken.
+        are independent planes. Of a layer, all planes at full resolution are taken. A Pillow image
+        is taken as what it shows: palettes, CMYK and other modes become RGB or RGBA.
     model : str, Path or Model
         A name that :func:`list_models` gives, the path of a checkpoint, or a loaded model.
     rgb : bool, optional
@@ -559,8 +560,17 @@ def _is_dask(image: Any) -> bool:
     return module is not None and isinstance(image, module.Array)
 
 
+def _is_pillow(image: Any) -> bool:
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(image, module.Image)
+
+
 def _as_array(image: Any) -> Array:
     check_not_masked(image)
+    if _is_pillow(image):
+        from napari_srgan.files.photo.modes import pixels_of
+
+        return pixels_of(image)
     if hasattr(image, "__array__") or hasattr(image, "__array_interface__"):
         return np.asarray(image)
     raise TypeError(

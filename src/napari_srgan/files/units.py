@@ -51,7 +51,7 @@ def unit_named(text: str) -> str | None:
     if text in _SYMBOLS:
         return _SYMBOLS[text]
     lower = text.lower().replace("metre", "meter").replace("μ", "u")
-    for word in (lower, lower.removesuffix("s")):
+    for word in (lower, lower.removesuffix("s") if len(lower) > 3 else lower):  # plurals
         if found := _NAMES.get(word) or _OTHER_SPELLINGS.get(word):
             return found
     return None

@@ -168,9 +168,9 @@ def _open_jpeg(file: IO[bytes], *, pixels: bool) -> _Photo:
     if pixels:
         check_end(file)
     known, notes = jpeg_metadata(segments)
-    scenes, others = further_images(segments)
-    if scenes:
-        raise ValueError(f"it holds {scenes + 1} images of one scene; save each as a file")
+    equal, others = further_images(file, segments)
+    if equal:
+        raise ValueError(f"it holds {equal + 1} images that are equal in size; save each as a file")
     if others:
         notes.append("has a further image, such as a preview or a gain map, which is left out")
     file.seek(0)

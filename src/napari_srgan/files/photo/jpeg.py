@@ -17,14 +17,16 @@ _SCAN, _APP0, _APP1, _APP2, _APP13, _COMMENT = 0xDA, 0xE0, 0xE1, 0xE2, 0xED, 0xF
 _EXIF, _XMP, _ICC = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
 _XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
+_FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 _UNITS = {1: "inch", 2: "centimeter"}  # JFIF 1.02
 _MOST_BYTES = 65_533  # of a segment
 # CIPA DC-007, Multi-Picture Format: images that make sense together only.
+_ENTRIES = 0xB002
 _OF_ONE_SCENE = range(0x020001, 0x030000)
 
 
-def read_segments(file: IO[bytes]) -> Segments:
-    """Read a JPEG's segments up to its first scan.
+def read_segments(file: IO[bytes], start: int = 0) -> Segments:
+    """Read the segments of a JPEG that starts at a place of a file, up to its first scan.
 
     They have their length before them, so that a thumbnail's are not taken for the image's own.
 
@@ -33,7 +35,7 @@ def read_segments(file: IO[bytes]) -> Segments:
     ValueError
         If the file ends before that, or they are damaged.
     """
-    file.seek(2)
+    file.seek(start + 2)
     found: list[tuple[int, bytes]] = []
     while not found or found[-1][0] != _SCAN:
         head = file.read(2)
@@ -105,38 +107,55 @@ def jpeg_metadata(segments: Segments) -> tuple[Metadata, list[str]]:
     return known, list(dict.fromkeys(notes))
 
 
-def further_images(segments: Segments) -> tuple[int, int]:
-    """Return how many images of the same scene follow in the file, and how many previews or maps.
+def further_images(file: IO[bytes], segments: Segments) -> tuple[int, int]:
+    """Return how many images equal to the first follow in a file, and how many others.
+
+    Equal ones are of the same scene or of the same size; the others are previews, maps of depth or
+    of brightness.
 
     Raises
     ------
     ValueError
         If the list of them is damaged.
     """
-    for marker, data in segments:
-        if marker == _APP2 and data.startswith(b"MPF\0"):
-            kinds = _kinds_of_images(data[4:])[1:]
-            scenes = sum(kind in _OF_ONE_SCENE for kind in kinds)
-            return scenes, len(kinds) - scenes
-    return 0, 0
-
-
-def _kinds_of_images(index: bytes) -> list[int]:
-    entries = read_index(index)
-    order = "<" if index[:2] == b"II" else ">"
-    return [
-        struct.unpack(f"{order}I", entries[i : i + 4])[0] & 0xFFFFFF
-        for i in range(0, len(entries) - 15, 16)
-    ]
-
-
-def read_index(index: bytes) -> bytes:
-    """Return the entries of a multi-picture file's index; none where it cannot be read."""
+    index = next((d[4:] for m, d in segments if m == _APP2 and d.startswith(b"MPF\0")), b"")
+    if not index:
+        return 0, 0
     try:
-        tag = read_block(index).tags.get(0xB002)
+        directory = read_block(index)
+    except ValueError:
+        return 0, 0
+    entries = directory.tags.get(_ENTRIES)
+    file.seek(0)
+    start = file.read().find(b"MPF\0") + 4
+    equal = others = 0
+    for kind, place in _listed_images(entries.data if entries else b"", directory.order):
+        if kind in _OF_ONE_SCENE or _size_at(file, start + place) == _size_in(segments):
+            equal += 1
+        else:
+            others += 1
+    return equal, others
+
+
+def _listed_images(entries: bytes, order: str) -> Iterator[tuple[int, int]]:
+    """Yield what images but the first are, and where, from the start of their list."""
+    for at in range(16, len(entries) - 15, 16):
+        attributes, _size, place = struct.unpack(f"{order}III", entries[at : at + 12])
+        yield attributes & 0xFFFFFF, place
+
+
+def _size_at(file: IO[bytes], place: int) -> bytes:
+    file.seek(place)
+    try:
+        return _size_in(read_segments(file, place))
     except ValueError:
         return b""
-    return tag.data if tag is not None else b""
+
+
+def _size_in(segments: Segments) -> bytes:
+    """Return height and width as a frame's header holds them."""
+    frames = (data for marker, data in segments if marker in _FRAMES)
+    return next(frames, b"")[1:5]
 
 
 def with_metadata(encoded: bytes, known: Metadata) -> tuple[bytes, list[str]]:

@@ -6,7 +6,7 @@ tifffile shows what it can of a damaged file; a picture that is upscaled must no
 from __future__ import annotations
 
 import math
-import os
+from collections.abc import Sequence
 from pathlib import Path
 from struct import calcsize, unpack
 from typing import IO, TYPE_CHECKING
@@ -14,12 +14,25 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
 
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 13: 4}  # of TIFF's types, in bytes
+_MOST_TAGS = 4096
+_MOST_BYTES = 2**12  # of one of a page's tags that say of what kind its pixels are
 
-def check_page_chain(path: Path) -> None:
+
+# Tags that make pages pixels of one kind: TIFF 6.0, and SampleFormat, as they are stored.
+_KIND = frozenset({256, 257, 258, 259, 262, 266, 277, 284, 317, 322, 323, 338, 339})
+
+
+def read_page_chain(path: Path) -> list[bytes]:
     """Follow the pages' links to the end, which a file cut short or a hostile one does not have.
 
-    tifffile takes what pages it finds, so half a stack would pass as a whole one, and follows
-    some circles for ever.
+    tifffile takes what pages it finds, so half a stack would pass as a whole one, follows some
+    circles for ever, and looks at a few of many pages to tell whether they are of one kind.
+
+    Returns
+    -------
+    list of bytes
+        Of each page, the tags that say of what kind its pixels are: equal if they are equal.
 
     Raises
     ------
@@ -30,16 +43,60 @@ def check_page_chain(path: Path) -> None:
     with path.open("rb") as file:
         order = ">" if file.read(2) == b"MM" else "<"
         is_big = _number(file, f"{order}H") == 43
-        count, link, tag_bytes = ("Q", "Q", 20) if is_big else ("H", "I", 12)
+        count, link = ("Q", "Q") if is_big else ("H", "I")
         file.seek(8 if is_big else 4)
-        seen: set[int] = set()
+        found: dict[int, bytes] = {}
         while page := _number(file, order + link):
-            if page in seen or page >= size:
+            if page in found or page >= size:
                 raise ValueError("its list of pages leads astray, as in a file that was cut short")
-            seen.add(page)
             file.seek(page)
             tags = _number(file, order + count)
-            file.seek(tags * tag_bytes, os.SEEK_CUR)
+            found[page] = _kind_of_page(file, tags, order, is_big=is_big)
+        return list(found.values())
+
+
+def _kind_of_page(file: IO[bytes], count: int, order: str, *, is_big: bool) -> bytes:
+    width, head = (20, 12) if is_big else (12, 8)
+    if count > _MOST_TAGS:
+        raise ValueError(f"a page of it has {count} tags")
+    entries, end = file.read(count * width), file.tell()
+    if len(entries) < count * width:
+        raise ValueError("the file ends before its list of pages does")
+    kind = []
+    for at in range(0, len(entries), width):
+        entry = entries[at : at + width]
+        number, of_type, values = unpack(order + ("HHQ" if is_big else "HHI"), entry[:head])
+        if number in _KIND:
+            size = values * _SIZES.get(of_type, 8)
+            if width - head < size <= _MOST_BYTES:  # the values are elsewhere
+                file.seek(unpack(order + ("Q" if is_big else "I"), entry[head:])[0])
+                entry = entry[:head] + file.read(size)
+            kind.append(entry)
+    file.seek(end)
+    return b"".join(sorted(kind))
+
+
+def check_pages_are_equal(series: TiffPageSeries, kinds: Sequence[bytes]) -> None:
+    """See that all pages of a series are of one kind, which tifffile takes the first one's for.
+
+    Raises
+    ------
+    ValueError
+        If one is not; the message has no file name.
+    """
+    if series.keyframe.is_subifd or series.is_multifile:
+        return
+    first, *_ = index if isinstance(index := series.keyframe.index, tuple) else (index,)
+    if series.dataoffset is not None:  # one page after the other
+        numbers = list(range(first, min(first + len(series), len(kinds))))
+    else:
+        numbers = [page.index for page in series if page is not None]
+    for number in numbers:
+        if isinstance(number, int) and kinds[number] != kinds[first]:
+            raise ValueError(
+                f"page {number + 1} is of another size or kind than page {first + 1}; "
+                "save each as a file"
+            )
 
 
 def _number(file: IO[bytes], code: str) -> int:

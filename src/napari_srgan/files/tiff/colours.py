@@ -79,14 +79,12 @@ def samples_of(tif: TiffFile, page: TiffPage) -> Samples:
         return Samples(1, has_palette=has_palette) if count == 1 else Samples(0)
     if colours == 1 and count > 2:
         return Samples(0)
+    left_out = count - colours - bool(found)
+    if left_out > 1 and not found:  # bands of a camera for more than what eyes see
+        return Samples(0)
     alpha = count - len(extra) + found[0] if found else None
-    return Samples(
-        colours,
-        alpha,
-        bool(found) and extra[found[0]] == _ASSOCIATED,
-        count - colours - bool(found),
-        has_palette,
-    )
+    is_premultiplied = bool(found) and extra[found[0]] == _ASSOCIATED
+    return Samples(colours, alpha, is_premultiplied, left_out, has_palette)
 
 
 def check_kind(page: TiffPage, dtype: np.dtype[Any]) -> None:
@@ -230,14 +228,22 @@ def _straight(
     """Return colours divided by the alpha that they were multiplied by."""
     if colours.dtype == np.bool_:
         return colours
-    white = 1.0 if colours.dtype.kind == "f" else float(_white(page, colours.dtype))
-    if colours.dtype.kind == "i":
-        white = float(np.iinfo(colours.dtype).max)
+    white = _opaque(alpha, page)
     part = alpha.astype(np.float64)
     made = colours * np.divide(white, part, out=np.zeros_like(part), where=part > 0)
     if colours.dtype.kind != "f":
         made = np.rint(made).clip(0, white)
     return made.astype(colours.dtype)
+
+
+def _opaque(alpha: npt.NDArray[Any], page: TiffPage) -> float:
+    """Return the alpha of what is opaque; of floats, the least usual one that none exceeds."""
+    if alpha.dtype.kind == "u":
+        return float(_white(page, alpha.dtype))
+    if alpha.dtype.kind == "i":
+        return float(np.iinfo(alpha.dtype).max)
+    highest = float(np.nanmax(alpha))
+    return next((white for white in (1.0, 255.0, 65535.0) if highest <= white), highest)
 
 
 def _from_ink(ink: npt.NDArray[Any], page: TiffPage) -> npt.NDArray[Any]:

@@ -23,7 +23,7 @@ def images_of(tif: TiffFile) -> tuple[list[TiffPageSeries], list[str]]:
     ValueError
         If there is no image, images differ in kind, or some belong to none.
     """
-    full = [series for series in tif.series if not series.keyframe.is_reduced]
+    full = [one for series in tif.series for one in _full_sized(series)]
     images = full or list(tif.series)[:1]
     pictures = [series for series in images if not _is_companion(series)] or images[:1]
     if not pictures:
@@ -45,6 +45,16 @@ def images_of(tif: TiffFile) -> tuple[list[TiffPageSeries], list[str]]:
 def files_of(images: Sequence[TiffPageSeries]) -> int:
     """Return how many files the planes of images are in, as OME's may be."""
     return len({page.parent.filehandle.name for one in images for page in one if page is not None})
+
+
+def _full_sized(series: TiffPageSeries) -> list[TiffPageSeries]:
+    """Return what of a series is no reduced version of another: tifffile guesses so by the size.
+
+    Formats with a name of their own say themselves which pages are levels of one picture.
+    """
+    says_so = series.kind not in ("generic", "uniform", "shaped")
+    levels = [level for level in series.levels[1:] if not (says_so or level.keyframe.is_reduced)]
+    return [one for one in (series, *levels) if not one.keyframe.is_reduced]
 
 
 def _is_companion(series: TiffPageSeries) -> bool:

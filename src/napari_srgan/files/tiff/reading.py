@@ -20,7 +20,11 @@ from napari_srgan.files.picture import (
     refuse_false_claim,
     upright,
 )
-from napari_srgan.files.tiff.checks import check_complete, check_page_chain
+from napari_srgan.files.tiff.checks import (
+    check_complete,
+    check_pages_are_equal,
+    read_page_chain,
+)
 from napari_srgan.files.tiff.colours import (
     Samples,
     bits_of,
@@ -119,7 +123,7 @@ def _opened(path: Path) -> Iterator[_Image]:
     from tifffile import TiffFile
 
     with damage_named(path, "TIFF"):
-        check_page_chain(path)
+        kinds = read_page_chain(path)
         with TiffFile(path) as whole, ExitStack() as more:
             tif, (series, notes) = whole, images_of(whole)
             if (files := files_of(series)) > 1:
@@ -129,6 +133,7 @@ def _opened(path: Path) -> Iterator[_Image]:
             for one in series:
                 check_kind(one.keyframe, one.dtype)
                 check_complete(tif, one)
+                check_pages_are_equal(one, kinds)
             yield _Image(tif, series, notes, samples_of(tif, series[0].keyframe))
 
 
@@ -146,6 +151,8 @@ def _header(image: _Image) -> Header:
         steps = {{"X": "Y", "Y": "X"}.get(axis, axis): step for axis, step in steps.items()}
     shape = tuple(lengths[axis] for axis in named) + ((channels,) if channels else ())
     labels = tuple(named.lower()) if _are_names(named) else None
+    if labels and "c" not in labels:  # samples that are no colours are channels
+        labels = tuple("c" if label == "s" else label for label in labels)
     scale = tuple(steps.get(a, (1.0, "pixel"))[0] for a in named) if steps else None
     units = tuple(steps.get(a, (1.0, "pixel"))[1] for a in named) if steps else None
     if len(image.series) > 1:
