@@ -4,6 +4,7 @@ import logging
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pooch
 import pytest
+import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -353,6 +355,23 @@ def test_a_proxy_that_is_down_is_told_from_a_server_that_is(monkeypatch, cache):
 
     with pytest.raises(DownloadError, match="the proxy failed: connection refused"):
         store.locate(weights_at("http://weights.invalid/toy"), cache=cache)
+
+
+def test_a_certificate_that_cannot_be_verified_is_told_with_the_remedy(monkeypatch, cache):
+    """As where an institute's proxy looks into connections."""
+
+    def refuse(*args, **options):
+        try:
+            error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+            error.verify_message = "unable to get local issuer certificate"
+            raise error
+        except ssl.SSLError as cause:
+            raise requests.exceptions.SSLError("HTTPSConnectionPool(host=…)") from cause
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", refuse)
+
+    with pytest.raises(DownloadError, match=r"local issuer certificate\)\. .*REQUESTS_CA_BUNDLE"):
+        store.locate(weights_at("https://weights.invalid/toy"), cache=cache)
 
 
 def test_a_file_put_in_place_by_hand_is_taken_without_a_download(server, cache):

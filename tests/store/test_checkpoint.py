@@ -4,6 +4,8 @@ import os
 import pickle
 import re
 import struct
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -265,6 +267,42 @@ def test_a_loaded_network_does_not_change_with_its_file(random_network, tmp_path
     assert same_network(network, random_network())
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc, and names files in bytes")
+@pytest.mark.parametrize("write", [save, as_pytorch])
+def test_a_file_whose_name_is_no_text_is_loaded_and_not_kept_open(tmp_path, state, write):
+    path = tmp_path / os.fsdecode(b"caf\xe9 \xe6\x9d\xb1.safetensors")
+    path.write_bytes(write(state))
+
+    model = load_checkpoint(path)
+
+    assert model.name == r"caf\udce9 東"
+    mapped = Path("/proc/self/maps").read_text(errors="replace")
+    opened = [os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()]
+    assert str(tmp_path) not in mapped
+    assert not any(str(tmp_path) in name for name in opened)
+
+
+@pytest.mark.parametrize("tag", [b"cuda:1", b"xla:0", b"npu:0", b"mps:0", b"unheard of"])
+def test_tensors_of_devices_that_are_not_here_are_loaded_on_the_cpu(random_network, load, tag):
+    written = as_pytorch(random_network().state_dict(), _use_new_zipfile_serialization=False)
+    tagged = b"X" + len(tag).to_bytes(4, "little") + tag
+
+    network = load(written.replace(b"X\x03\x00\x00\x00cpu", tagged)).network
+
+    assert same_network(network, random_network())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="would take the room on the disk")
+def test_a_file_larger_than_any_model_is_refused_unread(tmp_path, state):
+    path = tmp_path / "huge.safetensors"
+    path.write_bytes(save(state))
+    with path.open("r+b") as file:
+        file.truncate(2**33)  # of which the disk keeps what was written
+
+    with pytest.raises(CheckpointError, match="8589934592 bytes, more than any generator"):
+        load_checkpoint(path)
+
+
 def test_loading_takes_no_random_numbers(load, state):
     before = torch.random.get_rng_state()
 
@@ -417,7 +455,7 @@ def test_other_contents_are_named(load, content, message):
         (b"once upon a time", "neither a safetensors nor a PyTorch file: it begins with b'once"),
         (b"PK\x03\x04", "cut short"),
         (b"\x80\x02", "cut short"),
-        (bytes(100), "neither"),
+        (bytes(9) + b"\x01" * 90, "neither"),
     ],
 )
 def test_what_is_no_model_file_is_named(load, name, content, message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -265,6 +266,12 @@ def _network_fault(error: BaseException, timeout: tuple[float, float]) -> str:
         match link:
             case IncompleteRead():
                 return f"the answer was cut short: {link}"
+            case ssl.SSLCertVerificationError():
+                return (
+                    f"the server's certificate cannot be verified ({link.verify_message}). Where a "
+                    "proxy looks into connections, as in many institutes, set REQUESTS_CA_BUNDLE "
+                    "to the file of its certificates"
+                )
             case TimeoutError():
                 connect, read = timeout
                 return f"timed out ({connect:g} s to connect, {read:g} s for the next bytes)"

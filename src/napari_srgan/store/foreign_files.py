@@ -13,6 +13,8 @@ _EXPORT = "export the network's tensors, with safetensors or torch.save, where i
 # Where bytes begin, the bytes, what such a file is, and what to do.
 _BEGINNINGS = (
     (0, b"version https://git-lfs", "a pointer of Git LFS in place of the file", "git lfs pull"),
+    (0, b"\x00\x05\x16\x07", "what macOS keeps beside a file", "give the file without ._"),
+    (0, bytes(64), "filled with zeros, as an unfinished download is", "download it again"),
     (0, b"GGUF", "a GGUF file, of llama.cpp's kind", _EXPORT),
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes", _EXPORT),
     (4, b"TFL3", "a TensorFlow Lite model", _EXPORT),

@@ -65,7 +65,7 @@ class SelfTest:
             )
         if not bool(torch.isfinite(upscaled).all()):
             raise CheckpointError(f"{path} has a self-test with values that are not finite.")
-        # Copies: the tensors may be the file's own pages.
+        # Copies: a file's tensors may share their values.
         return cls(low.numpy().copy(), upscaled.numpy().copy())
 
     def tensors(self) -> dict[str, Tensor]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
+import safetensors.torch
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_srgan.files.atomic import written_whole
@@ -21,6 +22,7 @@ from napari_srgan.wording import listed, printable
 
 _PYTORCH_STARTS = (b"PK", b"\x80")  # of a zip archive, and of a pickle
 _ADVICE = re.compile(r"weights_only|torch\.load|safe_globals", re.IGNORECASE)
+_MOST_BYTES = 2**32  # of a file; what training programs keep beside a generator is in it
 _LONGEST_MESSAGE = 4000  # characters; a path alone may have as many
 _LONGEST_FACT = 1000  # of what a file says of itself
 _MOST_TIMES_ITS_SIZE = 8  # that the tensors of a file may be, where some of them share their values
@@ -50,7 +52,7 @@ def read_tensors(path: Path) -> tuple[Unwrapped, dict[str, str]]:
     """Return the generator's tensors in a file, and what the file says of itself.
 
     They are plain arrays of real numbers, on the CPU, under the names that the network's own class
-    gave them. Those of a safetensors file are the file's own pages: copy what is to be kept.
+    gave them.
 
     Parameters
     ----------
@@ -86,6 +88,8 @@ def write_tensors(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str
 def _read(path: Path) -> tuple[object, dict[str, str]]:
     with path.open("rb") as file:
         head = file.read(512)
+    if path.stat().st_size > _MOST_BYTES:
+        raise CheckpointError(f"{path} has {path.stat().st_size} bytes, more than any generator.")
     if (fault := fault_of_beginning(head)) is not None:
         raise CheckpointError(f"{path} {fault}")
     # A safetensors file is the length of its header in 8 bytes, then the header, a JSON object.
@@ -99,15 +103,18 @@ def _read(path: Path) -> tuple[object, dict[str, str]]:
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    # Read, not mapped: not every file system can map files, nor every name be given to safetensors,
+    # and on Windows a mapped file can be neither replaced nor removed.
+    content = path.read_bytes()
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata: dict[str, str] = dict(file.metadata() or {})
-            fault = fault_of_count(len(file.keys()))
-        state = {} if fault else load_file(path)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        fault = fault_of_count(len(header))
+        state = {} if fault else safetensors.torch.load(content)
     except Exception as error:  # where bytes are wrong, the reader raises whatever it stumbles on
         raise CheckpointError(f"{path} is damaged or cut short: {printable(error)}.") from error
     if fault is not None:
         raise CheckpointError(f"{path} {fault}")
+    metadata: dict[str, str] = header.get("__metadata__") or {}
     return state, {printable(k): printable(v, _LONGEST_FACT) for k, v in metadata.items()}
 
 

@@ -13,9 +13,8 @@ from napari_srgan.wording import listed
 def converted(state: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return copies of tensors in the types of those that a network has under these names.
 
-    Copies, because what safetensors gives is the file's own pages, which may change, and because
-    PyTorch's tensors may share their values. Weights become float32: from 16 bits exactly, from 64
-    rounded to the nearest.
+    Copies, because a file's tensors may share their values. Weights become float32: from 16 bits
+    exactly, from 64 rounded to the nearest.
 
     Raises
     ------
