@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-from dataclasses import dataclass
-
-logger = logging.getLogger(__name__)
 
 
-@dataclass
 class _Fork:
     """Whether this process was forked from one that had loaded torch."""
 
-    after_torch: bool = False
-
-
-_fork = _Fork()
+    after_torch = False
 
 
 def _note_fork() -> None:
-    _fork.after_torch = "torch" in sys.modules
+    _Fork.after_torch = "torch" in sys.modules
 
 
 if hasattr(os, "register_at_fork"):
@@ -35,14 +27,16 @@ def compute_after_fork() -> None:
     forked process has none of them, and would wait for them forever. With one thread, which it does
     the work itself with, it does not.
     """
-    if not _fork.after_torch:
+    if not _Fork.after_torch:
         return
-    _fork.after_torch = False
+    _Fork.after_torch = False
+    import logging  # neither is needed to watch for forks, which starts with the package
+
     import torch
 
     if torch.get_num_threads() > 1:
         torch.set_num_threads(1)
-        logger.warning(
+        logging.getLogger(__name__).warning(
             "This process was forked from one that had loaded torch, whose threads it does not "
             "have: it computes with one thread. To use all, start processes by spawn: "
             "multiprocessing.get_context('spawn')."
