@@ -415,6 +415,70 @@ def basicsr_edsr(f: int = 64, blocks: int = 16, *, scale: int = 4) -> nn.Module:
                  conv_last=conv(f, 3))  # fmt: skip
 
 
+def _rrdb(f: int, g: int, names: str, *, old: bool = False) -> nn.Module:
+    def dense() -> nn.Module:
+        def run(self: Named, x: Tensor) -> Tensor:
+            values = [x]
+            for n in range(1, 5):
+                y = getattr(self, f"conv{n}")(torch.cat(values, 1))
+                values.append(F.leaky_relu(y, 0.2))
+            return x + 0.2 * self.conv5(torch.cat(values, 1))
+
+        convs = {f"conv{n + 1}": conv(f + n * g, g if n < 4 else f) for n in range(5)}
+        return Named(run, **{k: nn.Sequential(v) if old else v for k, v in convs.items()})
+
+    through = chain(" ".join(f"{names}{n}" for n in (1, 2, 3)))
+    return Named(lambda self, x: x + 0.2 * through(self, x),
+                 **{f"{names}{n}": dense() for n in (1, 2, 3)})  # fmt: skip
+
+
+def rrdbnet(
+    f: int = 64, g: int = 32, blocks: int = 23, *, new: bool = True, unshuffle: int = 1
+) -> nn.Module:
+    body, trunk, up, hr, rdb = (
+        ("body", "conv_body", "conv_up", "conv_hr", "rdb") if new
+        else ("RRDB_trunk", "trunk_conv", "upconv", "HRconv", "RDB")
+    )  # fmt: skip
+
+    def run(self: Named, x: Tensor) -> Tensor:
+        height, width = x.shape[2:]
+        x = F.pad(x, (0, -width % unshuffle, 0, -height % unshuffle), mode="reflect")
+        x = self.conv_first(F.pixel_unshuffle(x, unshuffle))
+        x = x + getattr(self, trunk)(getattr(self, body)(x))
+        for n in (1, 2):
+            x = getattr(self, f"{up}{n}")(F.interpolate(x, scale_factor=2, mode="nearest"))
+            x = F.leaky_relu(x, 0.2)
+        x = self.conv_last(F.leaky_relu(getattr(self, hr)(x), 0.2))
+        return x[:, :, : height * 4 // unshuffle, : width * 4 // unshuffle]
+
+    return Named(run, **{
+        "conv_first": conv(3 * unshuffle**2, f), body: repeat(blocks, lambda: _rrdb(f, g, rdb)),
+        trunk: conv(f, f), f"{up}1": conv(f, f), f"{up}2": conv(f, f), hr: conv(f, f),
+        "conv_last": conv(f, 3)})  # fmt: skip
+
+
+def esrgan_old(f: int = 64, g: int = 32, blocks: int = 23, *, doublings: int = 2) -> nn.Module:
+    blocks_and_trunk = [*(_rrdb(f, g, "RDB", old=True) for _ in range(blocks)), conv(f, f)]
+    up = [m for _ in range(doublings)
+          for m in (nn.Upsample(scale_factor=2), conv(f, f), nn.LeakyReLU(0.2))]  # fmt: skip
+    return Named(chain("model"), model=nn.Sequential(
+        conv(3, f), Named(residual("sub"), sub=nn.Sequential(*blocks_and_trunk)), *up,
+        conv(f, f), nn.LeakyReLU(0.2), conv(f, 3)))  # fmt: skip
+
+
+def srvgg(f: int = 64, blocks: int = 16, *, scale: int = 4, slopes: bool = True) -> nn.Module:
+    def act() -> nn.Module:
+        return nn.PReLU(f) if slopes else nn.LeakyReLU(0.1)
+
+    body = [m for i in (3, *(f for _ in range(blocks))) for m in (conv(i, f), act())]
+
+    def run(self: Named, x: Tensor) -> Tensor:
+        base = F.interpolate(x, scale_factor=scale, mode="nearest")
+        return F.pixel_shuffle(self.body(x), scale) + base
+
+    return Named(run, body=nn.Sequential(*body, conv(f, 3 * scale**2)))
+
+
 @dataclass(frozen=True)
 class Foreign:
     """A project's generator: how it is made, wrapped and run.
@@ -504,6 +568,14 @@ FOREIGN = {
     "edsr wide": _foreign("edsr", partial(edsr, scaling=0.1), 0, "levels", "levels", f=256,
                           blocks=1, scale=2),
     "mdsr": _foreign("mdsr", mdsr, 106, "levels", "levels"),
+    "esrgan": _foreign("esrgan", partial(rrdbnet, new=False), 702, f=6, g=4, blocks=2),
+    "esrgan old": _foreign("esrgan-old", esrgan_old, 702, f=6, g=4, blocks=2),
+    "esrgan old x8": _foreign("esrgan-old", esrgan_old, 0, f=6, g=4, blocks=1, doublings=3),
+    "realesrgan": _foreign("realesrgan", rrdbnet, 702, f=6, g=4, blocks=2),
+    "realesrgan x2": _foreign("realesrgan", partial(rrdbnet, unshuffle=2), 702, f=6, g=4, blocks=2),
+    "realesrgan x1": _foreign("realesrgan", partial(rrdbnet, unshuffle=4), 702, f=6, g=4, blocks=2),
+    "realesr animevideo": _foreign("realesr-compact", srvgg, 53),
+    "realesr x2": _foreign("realesr-compact", srvgg, 0, f=6, blocks=2, scale=2),
     "basicsr 2018 x2": _foreign("basicsr-2018-srresnet", basicsr_2018_srresnet, 0, f=6, blocks=2,
                                 scale=2),
 }  # fmt: skip

@@ -122,3 +122,14 @@ def test_halves_differ_by_a_pixel_at_most(start, length, halo):
 
     assert 0 <= other.length - one.length <= 1
     assert one.write[1] == other.write[0]
+
+
+@given(st.integers(1, 400), st.integers(1, 60), st.integers(0, 30), st.integers(2, 4))
+def test_spans_of_a_step_begin_at_its_multiples_and_write_every_pixel_once(size, tile, halo, step):
+    parts = spans(size, tile, halo, step)
+    assert [x for part in parts for x in range(*part.write)] == list(range(size))
+    for part in parts:
+        assert part.read[0] % step == part.write[0] % step == 0
+        assert part.read[1] % step == 0 or part.read[1] == size
+        assert part.read[0] <= max(0, part.write[0] - halo)
+        assert part.read[1] >= min(size, part.write[1] + halo)

@@ -31,6 +31,8 @@ SMALL = {
     "srresnet-variant": ({"blocks": 2, "features": 8}, (2, 3, 4, 6)),
     "edsr": ({"blocks": 2, "features": 8, "residual_scaling": 0.5}, (2, 3, 4)),
     "mdsr": ({"blocks": 2, "features": 8}, (2, 3, 4)),
+    "rrdb": ({"blocks": 1, "features": 8, "growth": 4}, (2, 4)),
+    "srvgg": ({"blocks": 2, "features": 8}, (2, 3, 4)),
 }
 # What else of a family is held to the same laws, at its first scale.
 CHOICES = {
@@ -44,6 +46,8 @@ CHOICES = {
     "msrresnet": ("srresnet-variant", {"norm": "none", "trunk": "none", "hr": True,
                                        "base": "bilinear", "output_units": "unit",
                                        "hr_activation": "leaky-0.1", "head_kernel": 3}),
+    "unshuffled": ("rrdb", {"unshuffle": 2}),
+    "unshuffled by 4": ("rrdb", {"unshuffle": 4}),
 }  # fmt: skip
 CASES = {f"{family} x{scale}": (family, {**sizes, "scale": scale})
          for family, (sizes, scales) in SMALL.items() for scale in scales}  # fmt: skip
@@ -140,15 +144,16 @@ def test_tiles_bands_and_the_whole_image_are_the_same(network, monkeypatch, shap
 
 
 def test_a_pixel_reaches_as_far_as_its_radius_and_no_further(network) -> None:
-    exact, radius, scale = network.double(), inference_network(network).radius, network.scale
+    made, exact, scale = inference_network(network), network.double(), network.scale
+    radius, step = made.radius, made.step
     side = 2 * radius + 3
     low = torch.rand(1, 3, side, side, dtype=torch.float64)
     poked = low.clone()
     poked[..., radius + 1, radius + 1] += 5
     changed = (exact(low) != exact(poked)).any(1)[0]
     rows = torch.nonzero(changed.any(1)).flatten()
-    assert scale <= int(rows[0]) < 2 * scale
-    assert scale * (side - 2) <= int(rows[-1]) < scale * (side - 1)
+    assert scale <= int(rows[0]) < scale * (1 + step)
+    assert scale * (side - 1 - step) <= int(rows[-1]) < scale * (side - 1)
 
 
 def test_it_is_measured_at_its_own_scale(network, tmp_path) -> None:

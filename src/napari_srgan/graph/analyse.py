@@ -18,6 +18,7 @@ from napari_srgan.graph.ops import (
     input_channels,
     last_uses,
     sources_of,
+    step_of,
 )
 
 
@@ -27,7 +28,7 @@ class Extent:
 
     Attributes
     ----------
-    scale : int
+    scale : fractions.Fraction
         Pixels to a pixel of the input, along one axis.
     channels : int
         Of a pixel.
@@ -36,14 +37,14 @@ class Extent:
         input.
     """
 
-    scale: int
+    scale: Fraction
     channels: int
     radius: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
 
     @property
     def numbers(self) -> int:
-        """Numbers to a pixel of the input."""
-        return self.channels * self.scale**2
+        """Numbers to a pixel of the input, rounded up."""
+        return math.ceil(self.channels * self.scale**2)
 
 
 def extents(layers: Layers) -> tuple[Extent, ...]:
@@ -54,7 +55,7 @@ def extents(layers: Layers) -> tuple[Extent, ...]:
     NotStreamableError
         If values of different sizes are put together, or no convolution takes the input.
     """
-    found = [Extent(1, input_channels(layers))]
+    found = [Extent(Fraction(1), input_channels(layers))]
     for layer in layers:
         found.append(_extent(layer, [found[source] for source in sources_of(layer)]))
     return tuple(found)
@@ -66,20 +67,18 @@ def _extent(layer: Layer, sources: list[Extent]) -> Extent:
         raise NotStreamableError("The network puts images of different sizes together.")
     down, across = (max(source.radius[axis] for source in sources) for axis in (0, 1))
     if isinstance(layer, Convolution):
-        rows, columns = (Fraction(reach, first.scale) for reach in layer.reach)
+        rows, columns = (reach / first.scale for reach in layer.reach)
         return Extent(first.scale, int(layer.weight.shape[0]), (down + rows, across + columns))
     if isinstance(layer, PixelShuffle):
         factor = layer.factor
         return Extent(factor * first.scale, first.channels // factor**2, (down, across))
     if isinstance(layer, PixelUnshuffle):
         factor = layer.factor
-        if first.scale % factor:
-            raise NotStreamableError("The network makes images smaller than its input.")
-        pixel = Fraction(factor, first.scale)  # which now has all that those put into it see
+        pixel = factor / first.scale  # which now has all that those put into it see
         seen = math.ceil(down / pixel) * pixel, math.ceil(across / pixel) * pixel
-        return Extent(first.scale // factor, first.channels * factor**2, seen)
+        return Extent(first.scale / factor, first.channels * factor**2, seen)
     if isinstance(layer, Interpolate):
-        beside = Fraction(layer.reach, first.scale)
+        beside = layer.reach / first.scale
         seen = down + beside, across + beside
         return Extent(layer.factor * first.scale, first.channels, seen)
     if isinstance(layer, Concat):
@@ -90,7 +89,8 @@ def _extent(layer: Layer, sources: list[Extent]) -> Extent:
 
 def receptive_radius(layers: Layers) -> int:
     """Return how many input pixels a result depends on, to each side, rounded up."""
-    return math.ceil(max(extents(layers)[-1].radius))
+    # Pixels that are computed together see what the first and the last of them see.
+    return math.ceil(max(extents(layers)[-1].radius)) + step_of(layers) - 1
 
 
 def multiply_adds(layers: Layers) -> int:
@@ -98,10 +98,12 @@ def multiply_adds(layers: Layers) -> int:
 
     Norms, activations and sums are left out: in the paper's network, a few thousandths of it all.
     """
-    return sum(
-        extent.scale**2 * layer.weight.numel()
-        for layer, extent in zip(layers, extents(layers)[1:], strict=True)
-        if isinstance(layer, Convolution)
+    return math.ceil(
+        sum(
+            extent.scale**2 * layer.weight.numel()
+            for layer, extent in zip(layers, extents(layers)[1:], strict=True)
+            if isinstance(layer, Convolution)
+        )
     )
 
 

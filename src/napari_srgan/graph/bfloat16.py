@@ -24,6 +24,7 @@ from napari_srgan.graph.ops import (
     Layers,
     Multiply,
     PixelShuffle,
+    PixelUnshuffle,
     Pointwise,
     input_channels,
     moved,
@@ -59,7 +60,7 @@ class _Writer:
         self._last = max(p for p, layer in enumerate(layers, 1) if isinstance(layer, Convolution))
         self._image = {0}  # values that are the image, perhaps shifted by a mean
         for place, layer in enumerate(layers, 1):
-            shifted = isinstance(layer, Pointwise) or _makes_colours(layer)
+            shifted = isinstance(layer, (Pointwise, PixelUnshuffle)) or _makes_colours(layer)
             if shifted and sources_of(layer)[0] in self._image:
                 self._image.add(place)
 

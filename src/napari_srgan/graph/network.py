@@ -29,6 +29,7 @@ from napari_srgan.graph.ops import (
     moved,
     run_layers,
     scale_of,
+    step_of,
 )
 from napari_srgan.graph.stream_plan import StreamPlan
 from napari_srgan.graph.trace import trace
@@ -54,6 +55,10 @@ class InferenceNetwork(Protocol):
     @property
     def scale(self) -> int:
         """Upscaling factor."""
+
+    @property
+    def step(self) -> int:
+        """How many pixels of the input, along an axis, are computed together: mostly 1."""
 
     @property
     def radius(self) -> int | None:
@@ -99,6 +104,11 @@ class LayerNetwork:
     def scale(self) -> int:
         """Upscaling factor."""
         return scale_of(self.layers)
+
+    @cached_property
+    def step(self) -> int:
+        """How many pixels of the input, along an axis, are computed together."""
+        return step_of(self.layers)
 
     @cached_property
     def radius(self) -> int:
@@ -189,6 +199,7 @@ class OpaqueNetwork:
     scale: int
     radius: int | None
     why_not_rows: str = ""
+    step = 1
 
     @cached_property
     def nbytes(self) -> int:

@@ -6,8 +6,10 @@ is the output. All values are ``(n, c, h, w)``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -15,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_srgan.models.layers.reflection import reflected
+from napari_srgan.models.layers.unshuffle import cropped, padded_to_multiple
 
 
 class NotStreamableError(ValueError):
@@ -258,15 +261,18 @@ def compute(layer: Layer, inputs: list[Tensor]) -> Tensor:
 
 
 def run_layers(layers: Layers, x: Tensor) -> Tensor:
-    """Return what the layers make of an image ``(n, c, h, w)``; values go at their last use."""
+    """Return what the layers make of an image ``(n, c, h, w)``; values go at their last use.
+
+    An image that is short of a multiple of :func:`step_of` the layers is reflected.
+    """
     last = last_uses(layers)
-    values: dict[int, Tensor] = {0: x}
+    values: dict[int, Tensor] = {0: padded_to_multiple(x, step_of(layers))}
     for place, layer in enumerate(layers):
         values[place + 1] = compute(layer, [values[source] for source in sources_of(layer)])
         for source in set(sources_of(layer)):
             if last[source] == place:
                 del values[source]
-    return values[len(layers)]
+    return cropped(values[len(layers)], x, scale_of(layers))
 
 
 def input_channels(layers: Layers) -> int:
@@ -283,17 +289,37 @@ def input_channels(layers: Layers) -> int:
             return int(layer.weight.shape[1]) * layer.groups
         if isinstance(layer, (Pointwise, Cast, Interpolate)) and layer.source in images:
             images.add(place)
+        if isinstance(layer, PixelUnshuffle) and layer.source in images:
+            return _channels_of_unshuffled(layers, place) // layer.factor**2
     raise NotStreamableError("The network has no convolution of its input.")
 
 
-def scale_of(layers: Layers) -> int:
-    """Return the factor between the sizes of the input and of the output."""
-    scales = [1]
+def _channels_of_unshuffled(layers: Layers, value: int) -> int:
+    """Return the channels of a value that a convolution takes."""
+    for layer in layers:
+        if isinstance(layer, Convolution) and layer.source == value:
+            return int(layer.weight.shape[1]) * layer.groups
+    raise NotStreamableError("The network has no convolution of its unshuffled input.")
+
+
+def scales_of(layers: Layers) -> list[Fraction]:
+    """Return how many pixels, along an axis, each value has to a pixel of the input."""
+    scales = [Fraction(1)]
     for layer in layers:
         scale = scales[sources_of(layer)[0]]
         if isinstance(layer, (PixelShuffle, Interpolate)):
             scale *= layer.factor
         elif isinstance(layer, PixelUnshuffle):
-            scale //= layer.factor
+            scale /= layer.factor
         scales.append(scale)
-    return scales[-1]
+    return scales
+
+
+def scale_of(layers: Layers) -> int:
+    """Return the factor between the sizes of the input and of the output."""
+    return int(scales_of(layers)[-1])
+
+
+def step_of(layers: Layers) -> int:
+    """Return how many pixels of the input, along an axis, are computed together: mostly 1."""
+    return math.lcm(*(scale.denominator for scale in scales_of(layers)))

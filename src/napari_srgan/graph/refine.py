@@ -112,6 +112,11 @@ class RefinedNetwork:
     def _joined(self, members: Sequence[Layers]) -> Layers:
         return _joined(members, self.refinement, self.channels, self.scale)
 
+    @property
+    def step(self) -> int:
+        """How many pixels of the input, along an axis, are computed together."""
+        return self.network.step
+
     @cached_property
     def radius(self) -> int:
         """How many input pixels an output depends on, to each side."""
@@ -164,6 +169,11 @@ class RefinedOpaqueNetwork:
     def scale(self) -> int:
         """Upscaling factor."""
         return self.network.scale
+
+    @property
+    def step(self) -> int:
+        """How many pixels of the input, along an axis, are computed together."""
+        return self.network.step
 
     @property
     def radius(self) -> int | None:

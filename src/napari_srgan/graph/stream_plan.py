@@ -24,6 +24,7 @@ from napari_srgan.graph.ops import (
     PixelUnshuffle,
     moved,
     sources_of,
+    step_of,
 )
 from napari_srgan.graph.split_kernel import with_columns_apart
 
@@ -39,7 +40,8 @@ class ValueSpec:
     Attributes
     ----------
     scale : int
-        Rows to an input row.
+        Rows to a step of input rows, of which there are several where the network computes pixels
+        of its input together.
     lag : int
         Rows that it is behind the input.
     kept : int
@@ -55,7 +57,7 @@ class ValueSpec:
     dtype: torch.dtype
 
     def bytes_per_column(self, rows: int) -> int:
-        """Return the bytes of some of its rows, for a column of the input."""
+        """Return the bytes of some of its rows, for a step of columns of the input."""
         return rows * self.scale * self.channels * self.dtype.itemsize
 
 
@@ -89,18 +91,25 @@ class StreamPlan:
     def of_prepared(cls, layers: Layers) -> StreamPlan:
         """Return the plan for layers that are computed as they are; errors as of :meth:`of`."""
         sizes = extents(layers)
-        values = [ValueSpec(1, 0, 0, sizes[0].channels, input_dtype(layers))]
+        step = step_of(layers)
+        values = [ValueSpec(step, 0, 0, sizes[0].channels, input_dtype(layers))]
         kept = [0] * (len(layers) + 1)
         for layer, size in zip(layers, sizes[1:], strict=True):
             sources = sources_of(layer)
-            value = _spec(layer, size, [values[source] for source in sources])
+            value = _spec(layer, size, step, [values[source] for source in sources])
             for source in sources:
                 kept[source] = max(kept[source], _needed(layer, values[source].lag, value.lag))
             values.append(value)
+        kept[0] = max(kept[0], step - 1)  # to be reflected, where the image ends within a step
         return cls(
             layers,
             tuple(replace(value, kept=rows) for value, rows in zip(values, kept, strict=True)),
         )
+
+    @property
+    def step(self) -> int:
+        """How many rows of the input are computed together: mostly 1."""
+        return self.values[0].scale
 
     def on(self, device: torch.device) -> StreamPlan:
         """Return the same on a device."""
@@ -122,9 +131,10 @@ class StreamPlan:
 
     def memory(self, width: int, band: int) -> int:
         """Return about how many bytes a stream of this width takes, a band at work included."""
-        held = sum(v.bytes_per_column(v.kept + band * v.scale) for v in self.values if v.kept)
-        working = max(value.bytes_per_column(band * value.scale) for value in self.values)
-        return width * (held + _WORK * working)
+        steps = -(-band // self.step)
+        held = sum(v.bytes_per_column(v.kept + steps * v.scale) for v in self.values if v.kept)
+        working = max(value.bytes_per_column(steps * value.scale) for value in self.values)
+        return -(-width // self.step) * (held + _WORK * working)
 
 
 def prepared(layers: Layers, precision: torch.dtype) -> Layers:
@@ -148,7 +158,7 @@ def input_dtype(layers: Layers) -> torch.dtype:
     return next(_convolutions(layers)).weight.dtype
 
 
-def _spec(layer: Layer, size: Extent, sources: list[ValueSpec]) -> ValueSpec:
+def _spec(layer: Layer, size: Extent, step: int, sources: list[ValueSpec]) -> ValueSpec:
     """Return what a layer's value is, of which nothing is kept yet."""
     first, *others = sources
     lag, dtype = max(source.lag for source in sources), first.dtype
@@ -165,7 +175,7 @@ def _spec(layer: Layer, size: Extent, sources: list[ValueSpec]) -> ValueSpec:
     elif isinstance(layer, (Add, Multiply)):
         for source in others:
             dtype = torch.promote_types(dtype, source.dtype)
-    return ValueSpec(size.scale, lag, 0, size.channels, dtype)
+    return ValueSpec(int(size.scale * step), lag, 0, size.channels, dtype)
 
 
 def _convolutions(layers: Layers) -> Iterator[Convolution]:

@@ -18,9 +18,11 @@ from napari_srgan.graph.ops import (
     Layers,
     NotStreamableError,
     PixelShuffle,
+    PixelUnshuffle,
     Pointwise,
 )
 from napari_srgan.models.layers.reflection import convolve_reflected
+from napari_srgan.models.layers.unshuffle import cropped, unshuffled
 from napari_srgan.models.subpixel import convolve_before_shuffle
 
 
@@ -247,6 +249,17 @@ class _Reader:
         """Write down both as the paper draws them, whatever the order they are computed in."""
         return self.convolution(self.shuffle(x, factor), weight, bias, padding="same")
 
+    def unshuffle(self, x: _Value, factor: int) -> _Value:
+        if x.place != 0:
+            raise NotStreamableError("The network unshuffles something else than its input.")
+        return self._add(PixelUnshuffle(x.place, factor))
+
+    def cropped(self, y: _Value, x: _Value, scale: int) -> _Value:  # noqa: ARG002
+        """Write down nothing: whoever runs the layers crops to their input."""
+        if x.place != 0:
+            raise NotStreamableError("The network crops to something else than its input.")
+        return y
+
     def interpolate(
         self,
         x: _Value,
@@ -342,6 +355,8 @@ _READ_BY: Mapping[Callable[..., Any], Callable[..., _Value]] = {
     torch.clamp: _Reader.clamp,
     torch.cat: _Reader.concat,
     F.pixel_shuffle: _Reader.shuffle,
+    unshuffled: _Reader.unshuffle,
+    cropped: _Reader.cropped,
     F.interpolate: _Reader.interpolate,
     F.relu: _Reader.relu,
     torch.relu: _Reader.relu,

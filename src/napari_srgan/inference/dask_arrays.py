@@ -13,6 +13,7 @@ import dask.array as da
 import numpy as np
 from dask.delayed import delayed
 
+from napari_srgan.graph.network import InferenceNetwork
 from napari_srgan.inference.images import (
     Array,
     Layout,
@@ -120,10 +121,10 @@ def upscale_lazily(
     check_not_masked(image)
     layout = layout_of(image.shape, image.dtype, rgb, channel_axis)
     # Now rather than when a chunk is computed, for its errors.
-    halo = set_up(layout, model, settings).network.radius
+    network = set_up(layout, model, settings).network
     ranges = _lazy_ranges(image, layout, normalize)
     shared = delayed(model, pure=True, traverse=False)
-    windows = [_Window(settings, tile, layout.channels > 0) for tile in _windows(layout, halo)]
+    windows = [_Window(settings, tile, layout.channels > 0) for tile in _windows(layout, network)]
     planes = [
         _lazy_plane(
             _whole_if_filled(image[index], layout, settings),
@@ -140,10 +141,11 @@ def upscale_lazily(
     return result
 
 
-def _windows(layout: Layout, halo: int | None) -> Iterator[Tile]:
+def _windows(layout: Layout, network: InferenceNetwork) -> Iterator[Tile]:
     """Yield what chunks of the result are computed from; whole planes where a pixel sees all."""
+    halo = network.radius
     edge = max(layout.height, layout.width) if halo is None else WINDOW
-    yield from tiles(layout.height, layout.width, edge, halo or 0)
+    yield from tiles(layout.height, layout.width, edge, halo or 0, network.step)
 
 
 @dataclass(frozen=True)

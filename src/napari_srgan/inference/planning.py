@@ -47,11 +47,14 @@ class Tiles:
         Of a tile, and what is read beyond it on each side, in input pixels.
     bytes_per_pixel : int
         About what a run takes for each pixel of a window.
+    step : int
+        Of which tiles begin at multiples.
     """
 
     edge: int
     halo: int
     bytes_per_pixel: int
+    step: int = 1
 
     @classmethod
     def of(cls, tile: int | str, runner: Runner) -> Tiles:
@@ -70,17 +73,19 @@ class Tiles:
                     f"tiles of {tile}. Leave tile at 'auto'."
                 )
             return cls(_WHOLE, 0, per_pixel)
+        step = runner.network.step
+        halo = -(-halo // step) * step
         if not isinstance(tile, str):
-            return cls(int(tile), halo, per_pixel)
+            return cls(int(tile), halo, per_pixel, step)
         window = math.isqrt(int(MEMORY_SHARE * free_memory(runner.device) / per_pixel))
         largest = LARGEST_TILE.get(runner.device.type, LARGEST_TILE["cpu"])
-        return cls(max(SMALLEST_TILE, min(largest, window - 2 * halo)), halo, per_pixel)
+        return cls(max(SMALLEST_TILE, min(largest, window - 2 * halo)), halo, per_pixel, step)
 
     band = None  # a tile is computed whole
 
     def parts(self, layout: Layout) -> Iterator[Tile]:
         """Yield the tiles of a plane."""
-        return tiles(layout.height, layout.width, self.edge, self.halo)
+        return tiles(layout.height, layout.width, self.edge, self.halo, self.step)
 
     def allow(self, part: Tile) -> bool:
         """Return whether a part is no larger than these tiles."""
@@ -122,12 +127,15 @@ class Bands:
         What is read beyond a strip on each side.
     bytes_per_column : int
         About what a stream takes for each column of its strip.
+    step : int
+        Of which strips begin at multiples.
     """
 
     band: int
     width: int
     halo: int
     bytes_per_column: int
+    step: int = 1
 
     @classmethod
     def of(cls, layout: Layout, runner: Runner) -> Bands | None:
@@ -147,7 +155,7 @@ class Bands:
         width = min(layout.width, int(budget / per_column))
         if width < min(layout.width, 4 * halo):
             return None
-        return cls(rows, width, halo, per_column)
+        return cls(rows, width, halo, per_column, plan.step)
 
     def parts(self, layout: Layout) -> Iterator[Tile]:
         """Yield the strips of a plane: tiles of its whole height."""
@@ -161,7 +169,7 @@ class Bands:
 
     def strips(self, width: int) -> list[Span]:
         """Return the strips of an image of this width."""
-        return spans(width, max(1, self.width - 2 * self.halo), self.halo)
+        return spans(width, max(1, self.width - 2 * self.halo), self.halo, self.step)
 
     def pixels(self, layout: Layout) -> int:
         """Return how many pixels the network is given for an image, halos included."""

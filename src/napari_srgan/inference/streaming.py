@@ -151,10 +151,13 @@ class RowStream:
     ) -> None:
         self._layers, self._record = plan.layers, record
         specs, device = plan.values, plan.device
-        self._plan, self._shape = plan, (specs[-1].channels, width * specs[-1].scale)
-        self._values = [_Value(spec, band, height, width, device) for spec in specs]
-        count = -(-(height * specs[-1].scale + specs[-1].lag) // (band * specs[-1].scale))
-        starts = [min(height, step * band) for step in range(count + 1)]
+        self._plan, scale = plan, specs[-1].scale // plan.step
+        self._height, self._width, self._scale = height, width, scale
+        # From here on in steps: rows, or columns, that the network computes together.
+        tall, wide, band = (-(-size // plan.step) for size in (height, width, band))
+        self._values = [_Value(spec, band, tall, wide, device) for spec in specs]
+        count = -(-(tall * specs[-1].scale + specs[-1].lag) // (band * specs[-1].scale))
+        starts = [min(height, step * band * plan.step) for step in range(count + 1)]
         self.steps = list(pairwise(starts))
         self._recorded = frozenset(self._steps_to_record() if record and specs[0].kept else ())
         self._again: Work | None = None
@@ -185,17 +188,31 @@ class RowStream:
             value.begin(self._step)
         low.make_room()
         if low.start < low.stop:
-            low.put(self._plan.placed(rows))
+            low.put(self._plan.placed(self._whole_steps(rows)))
         if self._record is not None and self._step in self._recorded:
             self._again = self._again or self._record(self._compute_band)
             self._again()
         else:
             self._compute_band()
         self._step += 1
-        if high.start < high.stop:
-            return high.rows(high.start, high.stop)
-        channels, width = self._shape
-        return rows.new_empty((1, channels, 0, width))
+        stop = min(high.stop, self._scale * self._height)
+        if high.start < stop:
+            return high.rows(high.start, stop)[..., : self._scale * self._width]
+        channels = self._plan.values[-1].channels
+        return rows.new_empty((1, channels, 0, self._scale * self._width))
+
+    def _whole_steps(self, rows: Tensor) -> Tensor:
+        """Return rows of the input with reflections where it ends within a step."""
+        low, step = self._values[0], self._plan.step
+        if step == 1:
+            return rows
+        rows = reflected(rows, 0, 0, 0, -self._width % step)
+        short = low.stop - low.start - rows.shape[2]
+        if not short:
+            return rows
+        above = min(step - 1, low.start)
+        known = torch.cat([low.rows(low.start - above, low.start).to(rows), rows], 2)
+        return reflected(known, 0, short, 0, 0)[:, :, above:]
 
     def _compute_band(self) -> None:
         for layer, value in zip(self._layers, self._values[1:], strict=True):

@@ -38,23 +38,24 @@ class Span:
         """Pixels that the network is given."""
         return self.read[1] - self.read[0]
 
-    def halves(self, size: int, halo: int) -> list[Span]:
-        """Return the span as two of half the length, or as itself where it is one pixel long."""
+    def halves(self, size: int, halo: int, step: int = 1) -> list[Span]:
+        """Return the span as two of half the length, or as itself where it is one step long."""
         start, stop = self.write
-        middle = (start + stop) // 2
+        middle = (start + stop) // 2 // step * step
         parts = [(start, middle), (middle, stop)] if middle > start else [(start, stop)]
         return [Span((max(0, a - halo), min(size, b + halo)), (a, b)) for a, b in parts]
 
 
 @dataclass(frozen=True)
 class Tile:
-    """Two spans of an image ``(height, width)``, and the halo they were cut with."""
+    """Two spans of an image ``(height, width)``, and the halo and step they were cut with."""
 
     rows: Span
     columns: Span
     height: int
     width: int
     halo: int
+    step: int = 1
 
     @property
     def pixels(self) -> int:
@@ -69,13 +70,13 @@ class Tile:
     def quarters(self) -> list[Tile]:
         """Return the tile as up to four smaller ones; itself alone where it is one pixel."""
         return [
-            Tile(rows, columns, self.height, self.width, self.halo)
-            for rows in self.rows.halves(self.height, self.halo)
-            for columns in self.columns.halves(self.width, self.halo)
+            Tile(rows, columns, self.height, self.width, self.halo, self.step)
+            for rows in self.rows.halves(self.height, self.halo, self.step)
+            for columns in self.columns.halves(self.width, self.halo, self.step)
         ]
 
 
-def spans(size: int, tile: int, halo: int) -> list[Span]:
+def spans(size: int, tile: int, halo: int, step: int = 1) -> list[Span]:
     """Cut an axis into spans that all read equally many pixels, at most ``tile + 2·halo``.
 
     Reading equal windows keeps the network's algorithms, and so its rounding, the same from tile
@@ -89,6 +90,8 @@ def spans(size: int, tile: int, halo: int) -> list[Span]:
         Pixels that a span inside the image writes at most, 1 or more.
     halo : int
         Pixels that a result depends on, on each side.
+    step : int
+        Spans begin at multiples of it: pixels that the network computes together stay together.
 
     Raises
     ------
@@ -101,6 +104,14 @@ def spans(size: int, tile: int, halo: int) -> list[Span]:
         )
     if size <= tile + 2 * halo:
         return [Span((0, size), (0, size))]
+    if step > 1:
+        coarse = spans(-(-size // step), max(1, tile // step), -(-halo // step))
+        return [
+            Span(
+                *((start * step, min(size, stop * step)) for start, stop in (span.read, span.write))
+            )
+            for span in coarse
+        ]
     count = -(-(size - 2 * halo) // tile)
     window = -(-(size + 2 * halo * (count - 1)) // count)
     starts = [round(i * (size - window) / (count - 1)) for i in range(count)]
@@ -116,12 +127,12 @@ def _seam(start: int, following: int, window: int) -> int:
     return (following + start + window) // 2
 
 
-def tiles(height: int, width: int, tile: int, halo: int) -> Iterator[Tile]:
+def tiles(height: int, width: int, tile: int, halo: int, step: int = 1) -> Iterator[Tile]:
     """Yield the tiles of an image, row by row; together they write every pixel once.
 
     See :func:`spans` for the parameters and errors.
     """
-    columns = spans(width, tile, halo)
-    for row in spans(height, tile, halo):
+    columns = spans(width, tile, halo, step)
+    for row in spans(height, tile, halo, step):
         for column in columns:
-            yield Tile(row, column, height, width, halo)
+            yield Tile(row, column, height, width, halo, step)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from napari_srgan.models.edsr import EDSR
 from napari_srgan.models.generator import Generator
 from napari_srgan.models.mdsr import MDSR
+from napari_srgan.models.rrdb import RRDBNet
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.models.srresnet_variant import SRResNetVariant
+from napari_srgan.models.srvgg import SRVGG
 
 FAMILIES: dict[str, type[Generator]] = {
     SRResNet.family: SRResNet,
     SRResNetVariant.family: SRResNetVariant,
     EDSR.family: EDSR,
     MDSR.family: MDSR,
+    RRDBNet.family: RRDBNet,
+    SRVGG.family: SRVGG,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from foreign_networks import FOREIGN, Foreign, mdsr, randomised
+from foreign_networks import FOREIGN, Foreign, mdsr, randomised, srvgg
 
 from napari_srgan.graph.network import inference_network
 from napari_srgan.inference.run import upscale_array
@@ -166,3 +166,17 @@ def test_a_mean_that_is_taken_off_otherwise_is_refused_by_name(tmp_path) -> None
     torch.save({**state, "sub_mean.bias": state["sub_mean.bias"] + 9}, tmp_path / "made.pth")
     with pytest.raises(CheckpointError, match=r"sub_mean\.bias does not take off"):
         load_checkpoint(tmp_path / "made.pth")
+
+
+def test_what_names_leave_open_is_asked_and_taken_as_told(tmp_path) -> None:
+    network = randomised(srvgg(6, 2, slopes=False))
+    path = saved(network, tmp_path / "made.pth")
+    with pytest.raises(CheckpointError, match=r"in 2 ways.*realesr-compact-leaky.*Say which: --as"):
+        load_model(path)
+    low = torch.rand(1, 3, 7, 9)
+    found = load_model(path, dialect="realesr-compact-leaky").network(low)
+    torch.testing.assert_close(found, network(low))
+    with pytest.raises(ValueError, match="no dialect 'realesr-leaky'; did you mean"):
+        load_model(path, dialect="realesr-leaky")
+    with pytest.raises(CheckpointError, match="does not fit lornatang .*missing"):
+        load_model(path, dialect="lornatang")

@@ -11,11 +11,12 @@ from torch import Tensor
 from napari_srgan.models.layers.options import KEY, encoded_options
 from napari_srgan.store.foreign.dialects import Dialect
 from napari_srgan.store.foreign.edsrs import EDSRS
+from napari_srgan.store.foreign.esrgans import ESRGANS
 from napari_srgan.store.foreign.names import Template
 from napari_srgan.store.foreign.srresnets import SRRESNETS
 from napari_srgan.wording import did_you_mean
 
-DIALECTS: tuple[Dialect, ...] = (*SRRESNETS, *EDSRS)
+DIALECTS: tuple[Dialect, ...] = (*SRRESNETS, *EDSRS, *ESRGANS)
 
 _KEY = re.compile(
     r"(?P<module>.+?)\.(?P<tensor>((depthwise|pointwise)\.)?"
