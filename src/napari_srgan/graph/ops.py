@@ -265,14 +265,15 @@ def run_layers(layers: Layers, x: Tensor) -> Tensor:
 
     An image that is short of a multiple of :func:`step_of` the layers is reflected.
     """
-    last = last_uses(layers)
-    values: dict[int, Tensor] = {0: padded_to_multiple(x, step_of(layers))}
+    last, step = last_uses(layers), step_of(layers)
+    values: dict[int, Tensor] = {0: x if step == 1 else padded_to_multiple(x, step)}
     for place, layer in enumerate(layers):
         values[place + 1] = compute(layer, [values[source] for source in sources_of(layer)])
         for source in set(sources_of(layer)):
             if last[source] == place:
                 del values[source]
-    return cropped(values[len(layers)], x, scale_of(layers))
+    result = values[len(layers)]
+    return result if step == 1 else cropped(result, x, scale_of(layers))
 
 
 def input_channels(layers: Layers) -> int:

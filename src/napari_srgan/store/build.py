@@ -53,7 +53,11 @@ def build_network(
         with torch.device("meta"):
             network = kind(**sizes)
     except ValueError as error:
-        raise CheckpointError(f"{path} describes no {kind.__name__}: {error}") from error
+        if reading is None or not reading.absent:
+            raise CheckpointError(f"{path} describes no {kind.__name__}: {error}") from error
+        raise CheckpointError(
+            f"{path} does not fit {reading.dialect.described}: missing {listed(reading.absent)}."
+        ) from error
     state = _completed(state, network, reading)
     if problems := _problems(state, network.state_dict(), reading):
         what = f"{kind.__name__} of {sizes}" if reading is None else reading.dialect.described

@@ -178,5 +178,5 @@ def test_what_names_leave_open_is_asked_and_taken_as_told(tmp_path) -> None:
     torch.testing.assert_close(found, network(low))
     with pytest.raises(ValueError, match="no dialect 'realesr-leaky'; did you mean"):
         load_model(path, dialect="realesr-leaky")
-    with pytest.raises(CheckpointError, match="does not fit lornatang .*missing"):
+    with pytest.raises(CheckpointError, match=r"does not fit lornatang .*missing"):
         load_model(path, dialect="lornatang")
