@@ -115,9 +115,16 @@ def _without_losses(tasks: Sequence[Task], *, overwrite: bool) -> list[Task]:
 
 
 def iter_task(
-    task: Task, model: Model, *, normalize: Normalize, settings: Settings
+    task: Task,
+    model: Model,
+    *,
+    normalize: Normalize,
+    settings: Settings,
+    channel_axis: int | None = None,
 ) -> Generator[Progress, None, None]:
     """Upscale one file, yielding progress; its target appears when it is complete.
+
+    The axis of channels is what the file says, where none is given.
 
     Raises
     ------
@@ -134,7 +141,7 @@ def iter_task(
         model,
         rgb=picture.rgb,
         normalize=normalize,
-        channel_axis=picture.channel_axis,
+        channel_axis=picture.channel_axis if channel_axis is None else channel_axis,
         settings=settings,
     )
     pixels, made_by = yield from iter_recorded(steps, model, normalize, settings)

@@ -60,6 +60,10 @@ def upscale(
     consistent: Annotated[
         bool, typer.Option("--consistent", help="Hold the result to the image: reduced, it is it.")
     ] = False,
+    channel_axis: Annotated[
+        int | None,
+        typer.Option(help="Axis of channels, which have a value range each. [as files say]"),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace files that exist.")] = False,
 ) -> None:
     """Upscale image files, keeping their bit depth and pixel size.
@@ -86,13 +90,17 @@ def upscale(
         choose_precision(precision, choose_devices(device)[0], np.dtype(np.uint8))
         loaded = load_model(model or DEFAULT_MODEL)
     with warnings_printed("napari_srgan"):
-        failed = sum(not _upscale_one(task, loaded, normalize, settings) for task in tasks)
+        failed = sum(
+            not _upscale_one(task, loaded, normalize, settings, channel_axis) for task in tasks
+        )
     if failed:
         say(f"{failed} of {len(tasks)} images failed.", err=True)
         raise typer.Exit(1)
 
 
-def _upscale_one(task: Task, model: Model, normalize: str, settings: Settings) -> bool:
+def _upscale_one(
+    task: Task, model: Model, normalize: str, settings: Settings, channel_axis: int | None
+) -> bool:
     """Upscale one file with a progress bar, and return whether that succeeded."""
     from tqdm import tqdm
 
@@ -100,7 +108,10 @@ def _upscale_one(task: Task, model: Model, normalize: str, settings: Settings) -
 
     try:
         with tqdm(desc=task.source.name, unit="px", unit_scale=True, leave=False) as bar:
-            for progress in iter_task(task, model, normalize=normalize, settings=settings):
+            steps = iter_task(
+                task, model, normalize=normalize, settings=settings, channel_axis=channel_axis
+            )
+            for progress in steps:
                 bar.total = progress.total
                 bar.update(progress.done - bar.n)
     except (OSError, ValueError, TypeError, MemoryError, FloatingPointError) as error:

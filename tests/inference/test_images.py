@@ -403,3 +403,32 @@ def test_hidden_colours_become_the_nearest_visible_one(random_pixels):
 
     assert filled.shape == (1, 4, 3)
     assert (filled[0] == pixels[0, [1, 1, 2, 2], :3]).all()
+
+
+def of_two_planes(dim: float) -> np.ndarray:
+    """Return 3 moments of two planes, one of which has so small a part of the other's range."""
+    bright = np.random.default_rng(0).integers(0, 4000, (3, 1, 24, 20))
+    return np.concatenate([bright, bright * dim], axis=1).astype(np.uint16)
+
+
+@pytest.mark.parametrize("rule", ["auto", "data"])
+def test_planes_that_may_be_channels_are_asked_about(rule):
+    image = of_two_planes(0.05)
+    (found,) = value_ranges(image, layout_of(image.shape, image.dtype), rule)
+    assert "Plane 1 along axis 1 uses 5 % of the range" in found.warning
+    assert "channel_axis=1" in found.warning
+
+
+def test_nothing_is_asked_where_channels_are_known_or_planes_are_alike():
+    dim, alike = of_two_planes(0.05), of_two_planes(0.5)
+    told = value_ranges(dim, layout_of(dim.shape, dim.dtype, channel_axis=1))
+    assert [found.warning for found in told] == ["", ""]
+    (found,) = value_ranges(alike, layout_of(alike.shape, alike.dtype))
+    assert found.warning == ""
+
+
+def test_a_long_axis_is_no_axis_of_channels():
+    image = np.random.default_rng(0).integers(0, 4000, (40, 12, 10)).astype(np.uint16)
+    image[3] //= 100
+    (found,) = value_ranges(image, layout_of(image.shape, image.dtype))
+    assert found.warning == ""

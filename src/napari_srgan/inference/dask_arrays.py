@@ -28,7 +28,7 @@ from napari_srgan.inference.images import (
     layout_of,
     plane_extent,
     range_for,
-    range_of,
+    range_of_planes,
     rule_for,
 )
 from napari_srgan.inference.planes import Normalization, Plane, Target
@@ -172,7 +172,7 @@ class _SharedRange:
             for index in self.layout.indices()
             if self.layout.channel_of(index) == self.channel
         ]
-        found = range_of(delayed(parts).compute(), self.layout.dtype, self.rule)
+        found = range_of_planes(delayed(parts).compute(), self.layout, self.rule)
         if found.warning:
             logger.warning("%s", found.warning)
         return found

@@ -267,7 +267,46 @@ def value_ranges(
     found: list[list[PlaneExtent]] = [[] for _ in range(layout.channel_axis_length)]
     for index in layout.indices():
         found[layout.channel_of(index)].append(plane_extent(image[index], layout, rule))
-    return tuple(range_of(parts, layout.dtype, rule) for parts in found)
+    return tuple(range_of_planes(parts, layout, rule) for parts in found)
+
+
+def range_of_planes(parts: Sequence[PlaneExtent], layout: Layout, rule: Rule) -> ValueRange:
+    """Return the range that planes share: those of a channel, or all where there are none.
+
+    Where there are none and some planes use little of it, its warning says so: those may be
+    channels, of which nobody has told. Errors are those of :func:`range_of`.
+    """
+    shared = range_of(parts, layout.dtype, rule)
+    if layout.channel_axis is not None or not layout.leading:
+        return shared
+    word = _word_on_channels(parts, layout, shared.width)
+    return replace(shared, warning=" ".join(filter(None, (shared.warning, word))))
+
+
+_NARROW = 1 / 8  # of a shared range: of less, a network makes less than interpolation does
+_MOST_CHANNELS = 16  # longer axes are time or depth
+
+
+def _word_on_channels(parts: Sequence[PlaneExtent], layout: Layout, width: float) -> str:
+    """Return what a person should know of an axis whose planes may be channels, or nothing."""
+    lows, highs = (
+        np.array([getattr(part, name) for part in parts]).reshape(layout.leading)
+        for name in ("usual_low", "usual_high")
+    )
+    for axis, length in enumerate(layout.leading):
+        if not 2 <= length <= _MOST_CHANNELS:
+            continue
+        others = tuple(other for other in range(len(layout.leading)) if other != axis)
+        shares = (highs.max(others) - lows.min(others)) / width
+        shares[~(shares > 0)] = 1  # of one value, or of none
+        plane, least = int(shares.argmin()), float(shares.min())
+        if least < _NARROW:
+            return (
+                f"Plane {plane} along axis {axis} uses {100 * least:.2g} % of the range from black "
+                "to white that all share, and will show less detail than alone. If that axis holds "
+                f"channels, say channel_axis={axis} (of a layer: label the axis c)."
+            )
+    return ""
 
 
 def range_for(ranges: Sequence[_Range], layout: Layout, index: tuple[int, ...]) -> _Range:
