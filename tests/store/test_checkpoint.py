@@ -210,7 +210,7 @@ def test_no_message_about_a_file_can_rewrite_a_terminal(load, state, write, besi
 
 
 @pytest.mark.parametrize("blocks", [600, 7_000])
-@pytest.mark.parametrize("write", [save, as_pytorch])
+@pytest.mark.parametrize("write", [save, as_pytorch, as_old_pytorch])
 def test_networks_nobody_has_are_refused_before_they_are_built(
     load, state, write, blocks, monkeypatch
 ):

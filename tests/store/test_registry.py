@@ -39,8 +39,15 @@ def test_the_shipped_registry_is_valid_and_has_the_faithful_model():
     names = [weights.name for weights in registry()]
 
     assert "srresnet-x4" in names
-    assert not entry("srresnet-x4").generative
+    assert entry("srresnet-x4").generative is False
+    assert entry("srgan-x4").generative is True
     assert all(weights.purpose and weights.licence for weights in registry())
+
+
+def test_it_may_not_be_known_whether_a_model_is_generative():
+    (weights,) = parse_registry(changed(generative=None))
+
+    assert weights.generative is None
 
 
 @pytest.mark.parametrize("key", VALID)
@@ -76,7 +83,7 @@ def test_an_unknown_key_is_named():
         ("scale", 0, "scale must be at least 1"),
         ("metrics", {"Set5": 30.0}, "metrics of 'Set5'"),
         ("metrics", {"Set5": {"psnr": "30"}}, "metrics of 'Set5'"),
-        ("generative", 1, "generative must be bool"),
+        ("generative", 1, "generative must be bool or NoneType"),
         ("uncertainty", 4.0, "uncertainty must be list"),
         ("uncertainty", [4.0], "two numbers above 0"),
         ("uncertainty", [4.0, 0], "two numbers above 0"),

@@ -16,7 +16,7 @@ from torch import Tensor
 from napari_srgan.files.atomic import written_whole
 from napari_srgan.processes import compute_after_fork
 from napari_srgan.store.foreign_files import fault_of_beginning, fault_of_count, fault_of_zip
-from napari_srgan.store.pickles import is_too_new, refusal
+from napari_srgan.store.pickles import is_too_new, refusal, tensors_in
 from napari_srgan.store.unwrap import Unwrapped, unwrap
 from napari_srgan.wording import listed, printable
 
@@ -127,7 +127,9 @@ def unpickle(path: Path) -> Any:
         If it holds anything else, which is named, or is damaged.
     """
     with path.open("rb") as file:  # of a path, torch would look at the suffix
-        if file.read(2) == b"PK" and (fault := fault_of_zip(path)) is not None:
+        is_zip = file.read(2) == b"PK"
+        fault = fault_of_zip(path) if is_zip else fault_of_count(tensors_in(path))
+        if fault is not None:
             raise CheckpointError(f"{path} {fault}")
         if is_too_new(path):
             raise CheckpointError(f"{path} {refusal(path)}")
