@@ -210,6 +210,8 @@ def refuse_false_claim(path: Path, header: Header, highest_ratio: int) -> None:
     UnreadableImage
         Before anything of that size is allocated.
     """
+    if 0 in header.shape:
+        raise UnreadableImage(f"{path} has no pixels: it is {header}.")
     file_bytes = path.stat().st_size
     if header.nbytes > max(SMALL_PICTURE_BYTES, highest_ratio * file_bytes):
         raise UnreadableImage(

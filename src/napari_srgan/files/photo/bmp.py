@@ -12,15 +12,28 @@ _RESOLUTION = 38  # where it stands, in pixels a metre; MSDN, BITMAPINFOHEADER
 _VERSION_5, _EMBEDDED = 124, b"DEBM"  # PROFILE_EMBEDDED, little-endian
 
 
-def bmp_metadata(file: IO[bytes]) -> Metadata:
-    """Read what a BMP file's header says of the picture."""
+def bmp_metadata(file: IO[bytes]) -> tuple[Metadata, list[str]]:
+    """Read what a BMP file says of its picture, and in words if it holds more than it says."""
     file.seek(0)
     head = file.read(_FILE_HEADER + _VERSION_5)
     (size,) = struct.unpack("<I", head[14:18].ljust(4, b"\0"))
     if size < 40 or len(head) < _FILE_HEADER + 40:
-        return Metadata()
+        return Metadata(), []
     across, down = struct.unpack("<ii", head[_RESOLUTION : _RESOLUTION + 8])
-    return Metadata(profile=_profile(file, head, size), density=density_of(across, down, "meter"))
+    profile = _profile(file, head, size)
+    known = Metadata(profile=profile, density=density_of(across, down, "meter"))
+    return known, [] if profile else _surplus(file, head)
+
+
+def _surplus(file: IO[bytes], head: bytes) -> list[str]:
+    """Say if there are more rows than the header counts; of compressed ones nobody can tell."""
+    (start,) = struct.unpack("<I", head[10:14])
+    width, height, _planes, bits, compression = struct.unpack("<iiHHI", head[18:34])
+    row = -(-width * bits // 32) * 4
+    rows = (file.seek(0, 2) - start) // row if row > 0 else 0
+    if compression != 0 or rows <= abs(height):
+        return []
+    return [f"holds {rows} rows of pixels where its header says {abs(height)}"]
 
 
 def _profile(file: IO[bytes], head: bytes, size: int) -> bytes | None:

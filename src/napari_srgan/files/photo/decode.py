@@ -18,7 +18,13 @@ from napari_srgan.files.exif import read_block
 from napari_srgan.files.metadata import Metadata, from_exif
 from napari_srgan.files.photo import png
 from napari_srgan.files.photo.bmp import bmp_metadata
-from napari_srgan.files.photo.jpeg import check_end, further_images, jpeg_metadata, read_segments
+from napari_srgan.files.photo.jpeg import (
+    bare,
+    check_end,
+    further_images,
+    jpeg_metadata,
+    read_segments,
+)
 from napari_srgan.files.photo.modes import pixels_of, plain_mode
 from napari_srgan.files.picture import (
     Header,
@@ -158,6 +164,8 @@ def _open_png(file: IO[bytes], *, pixels: bool) -> _Photo:
     chunks = png.read_chunks(file, pixels=pixels)
     if "acTL" in chunks and chunks.depth == 16:
         raise ValueError("it is an animation of 16 bits, of which no decoder is at hand")
+    if pixels:
+        png.check_length(chunks)
     known, notes = png.png_metadata(chunks)
     image = PngImagePlugin.PngImageFile(io.BytesIO(chunks.bare()))
     return _Photo("PNG", image, known, notes, chunks)
@@ -165,6 +173,7 @@ def _open_png(file: IO[bytes], *, pixels: bool) -> _Photo:
 
 def _open_jpeg(file: IO[bytes], *, pixels: bool) -> _Photo:
     segments = read_segments(file)
+    start = file.tell()
     if pixels:
         check_end(file)
     known, notes = jpeg_metadata(segments)
@@ -173,14 +182,14 @@ def _open_jpeg(file: IO[bytes], *, pixels: bool) -> _Photo:
         raise ValueError(f"it holds {equal + 1} images that are equal in size; save each as a file")
     if others:
         notes.append("has a further image, such as a preview or a gain map, which is left out")
-    file.seek(0)
-    return _Photo("JPEG", JpegImagePlugin.JpegImageFile(file), known, notes)
+    image = JpegImagePlugin.JpegImageFile(io.BytesIO(bare(file, segments, start)))
+    return _Photo("JPEG", image, known, notes)
 
 
 def _open_bmp(file: IO[bytes]) -> _Photo:
-    known = bmp_metadata(file)
+    known, notes = bmp_metadata(file)
     file.seek(0)
-    return _Photo("BMP", BmpImagePlugin.BmpImageFile(file), known, [])
+    return _Photo("BMP", BmpImagePlugin.BmpImageFile(file), known, notes)
 
 
 def _open_webp(file: IO[bytes]) -> _Photo:

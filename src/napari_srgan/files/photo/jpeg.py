@@ -52,6 +52,29 @@ def read_segments(file: IO[bytes], start: int = 0) -> Segments:
     return found
 
 
+def bare(file: IO[bytes], segments: Segments, start: int) -> bytes:
+    """Return the file with what pixels are made of alone: Pillow reads, and warns of, the rest.
+
+    Parameters
+    ----------
+    file : binary file
+        The file.
+    segments : sequence
+        Those up to its first scan.
+    start : int
+        Where the first scan's data begin.
+    """
+    kept = [part for part in segments if part[0] not in (_APP1, _APP2, _APP13, _COMMENT)]
+    file.seek(start)
+    return b"\xff\xd8" + _written(kept) + file.read()
+
+
+def _written(segments: Segments) -> bytes:
+    return b"".join(
+        struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data for marker, data in segments
+    )
+
+
 def check_end(file: IO[bytes]) -> None:
     """Look for the end-of-image marker, without which the rest of the picture comes out grey.
 
@@ -178,10 +201,7 @@ def with_metadata(encoded: bytes, known: Metadata) -> tuple[bytes, list[str]]:
     for word, text in known.texts:
         if word == COMMENT:
             before.append((_COMMENT, text.encode("utf-8", "replace")[:_MOST_BYTES]))
-    written = b"".join(
-        struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data for marker, data in before
-    )
-    return encoded[:2] + written + _without_jfif(encoded), too_large
+    return encoded[:2] + _written(before) + _without_jfif(encoded), too_large
 
 
 def _without_jfif(encoded: bytes) -> bytes:

@@ -117,6 +117,41 @@ def _walk(file: IO[bytes], *, pixels: bool) -> Iterator[tuple[str, bytes, bool]]
         yield name, data, file.read(4) == zlib.crc32(raw + data).to_bytes(4, "big")
 
 
+_SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
+# Adam7: first column and row of each pass, and the steps along them.
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
+           (0, 1, 1, 2))  # fmt: skip
+_PIECE = 2**20
+
+
+def check_length(chunks: Chunks) -> None:
+    """See that there are as many bytes of pixels as the header asks for.
+
+    Pillow leaves rows that are not there black, and rows beyond the last one out.
+
+    Raises
+    ------
+    ValueError
+        If there are more, or less.
+    """
+    width, height, depth, colour, *_, interlace = struct.unpack(">IIBBBBB", chunks["IHDR"])
+    bits = depth * _SAMPLES.get(colour, 1)
+    passes = _PASSES if interlace else ((0, 0, 1, 1),)
+    expected = 0
+    for column, row, across, down in passes:
+        columns, rows = -(-(width - column) // across), -(-(height - row) // down)
+        if columns > 0 and rows > 0:
+            expected += rows * (1 + -(-columns * bits // 8))
+    inflate, found = zlib.decompressobj(), 0
+    for name, data in chunks.parts:
+        while name == "IDAT" and data and found <= expected:
+            found += len(inflate.decompress(data, _PIECE))
+            data = inflate.unconsumed_tail
+    found += len(inflate.flush())
+    if found != expected:
+        raise ValueError(f"it holds {found:,} bytes of pixels, and its size asks for {expected:,}")
+
+
 def transparent(chunks: Chunks, data: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return grey or colours ``(h, w[, 3])`` as RGBA: the one that is called transparent is.
 

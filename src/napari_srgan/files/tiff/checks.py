@@ -14,12 +14,13 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
 
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 13: 4}  # of TIFF's types, in bytes
+_SIZES = {1: 1, 3: 2, 4: 4, 16: 8}  # of TIFF's types of whole numbers, in bytes
 _MOST_TAGS = 4096
-_MOST_BYTES = 2**12  # of one of a page's tags that say of what kind its pixels are
+_MOST_VALUES = 2**16  # samples a pixel, that is
 
 
 # Tags that make pages pixels of one kind: TIFF 6.0, and SampleFormat, as they are stored.
+_NEEDED = frozenset({256, 257, 262})
 _KIND = frozenset({256, 257, 258, 259, 262, 266, 277, 284, 317, 322, 323, 338, 339})
 
 
@@ -62,18 +63,23 @@ def _kind_of_page(file: IO[bytes], count: int, order: str, *, is_big: bool) -> b
     entries, end = file.read(count * width), file.tell()
     if len(entries) < count * width:
         raise ValueError("the file ends before its list of pages does")
-    kind = []
+    kind: dict[int, bytes] = {}
     for at in range(0, len(entries), width):
         entry = entries[at : at + width]
         number, of_type, values = unpack(order + ("HHQ" if is_big else "HHI"), entry[:head])
-        if number in _KIND:
-            size = values * _SIZES.get(of_type, 8)
-            if width - head < size <= _MOST_BYTES:  # the values are elsewhere
-                file.seek(unpack(order + ("Q" if is_big else "I"), entry[head:])[0])
-                entry = entry[:head] + file.read(size)
-            kind.append(entry)
+        if number not in _KIND:
+            continue
+        if of_type not in _SIZES or not 0 < values <= _MOST_VALUES or number in kind:
+            raise ValueError(f"its tag {number} is damaged")
+        size = values * _SIZES[of_type]
+        if size > width - head:  # the values are elsewhere
+            file.seek(unpack(order + ("Q" if is_big else "I"), entry[head:])[0])
+            entry = entry[:head] + file.read(size)
+        kind[number] = entry
     file.seek(end)
-    return b"".join(sorted(kind))
+    if missing := _NEEDED - kind.keys():
+        raise ValueError(f"its tag {min(missing)} is missing, without which it is no image")
+    return b"".join(kind[number] for number in sorted(kind))
 
 
 def check_pages_are_equal(series: TiffPageSeries, kinds: Sequence[bytes]) -> None:
@@ -141,3 +147,21 @@ def check_complete(tif: TiffFile, series: TiffPageSeries) -> None:
 
 def _end(extents: list[tuple[int, int]]) -> int:
     return max(offset + count for offset, count in extents)
+
+
+def surplus(series: TiffPageSeries) -> list[str]:
+    """Say in words if uncompressed pages hold more bytes than their size asks for.
+
+    Some programs pad them; but so it is, too, where a file is wrong about its size.
+    """
+    page = series.keyframe
+    bits = page.bitspersample
+    if page.compression != 1 or page.is_tiled or not isinstance(bits, int):
+        return []
+    planes = page.samplesperpixel if page.planarconfig == 2 else 1
+    row = -(-page.imagewidth * (page.samplesperpixel // planes) * bits // 8)
+    asked = row * page.imagelength * planes * page.imagedepth
+    held = sum(page.databytecounts)
+    if held <= asked + 3 * len(page.databytecounts):
+        return []
+    return [f"holds {held:,} bytes where its size asks for {asked:,}; what is more is left out"]

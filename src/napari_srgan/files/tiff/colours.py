@@ -109,6 +109,10 @@ def check_kind(page: TiffPage, dtype: np.dtype[Any]) -> None:
     if page.photometric not in readable:
         name = getattr(page.photometric, "name", page.photometric)
         raise ValueError(f"its colours are stored as {name}; save it as grey or RGB")
+    if page.planarconfig not in (1, 2):
+        raise ValueError(f"its planar configuration is {page.planarconfig}, which is none")
+    if page.compression in (2, 3, 4) and page.bitspersample != 1:
+        raise ValueError("its pixels are coded as black and white, and are said to be more")
     if dtype.kind not in "buif":
         raise ValueError(f"its pixels are {dtype}, not intensities")
     if page.photometric == PHOTOMETRIC.SEPARATED and dtype not in (np.uint8, np.uint16):

@@ -24,6 +24,7 @@ from napari_srgan.files.tiff.checks import (
     check_complete,
     check_pages_are_equal,
     read_page_chain,
+    surplus,
 )
 from napari_srgan.files.tiff.colours import (
     Samples,
@@ -134,6 +135,7 @@ def _opened(path: Path) -> Iterator[_Image]:
                 check_kind(one.keyframe, one.dtype)
                 check_complete(tif, one)
                 check_pages_are_equal(one, kinds)
+            notes = [*notes, *surplus(series[0])]
             yield _Image(tif, series, notes, samples_of(tif, series[0].keyframe))
 
 
