@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_srgan.files.metadata import Metadata
+from napari_srgan.wording import printable
 
 # A dask array where a folder of images is opened lazily, else a numpy array.
 Pixels: TypeAlias = Any
@@ -235,7 +236,7 @@ def damage_named(path: Path, kind: str) -> Iterator[None]:
         # EINVAL is no such word: it answers an offset that no file could have.
         if isinstance(error, OSError) and error.errno not in (None, EINVAL):
             raise
-        cause = str(error).strip().rstrip(".") or type(error).__name__
+        cause = printable(str(error).strip().rstrip(".")) or type(error).__name__
         raise UnreadableImage(
             f"{path} is a damaged or unsupported {kind} file: {cause}."
         ) from error
