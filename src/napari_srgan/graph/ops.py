@@ -322,5 +322,16 @@ def scale_of(layers: Layers) -> int:
 
 
 def step_of(layers: Layers) -> int:
-    """Return how many pixels of the input, along an axis, are computed together: mostly 1."""
-    return math.lcm(*(scale.denominator for scale in scales_of(layers)))
+    """Return how many pixels of the input, along an axis, are computed together: mostly 1.
+
+    It is the factor by which the input itself is unshuffled.
+    """
+    step, images = 1, {0}
+    for place, layer in enumerate(layers, 1):
+        if sources_of(layer)[0] not in images:
+            continue
+        if isinstance(layer, PixelUnshuffle):
+            step = math.lcm(step, layer.factor)
+        elif isinstance(layer, Cast) or (isinstance(layer, Convolution) and layer.reach == (0, 0)):
+            images.add(place)
+    return step
