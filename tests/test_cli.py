@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from napari_srgan.cli import app
 from napari_srgan.files import Metadata, Picture, read_picture, write_picture
-from napari_srgan.files.provenance import described
+from napari_srgan.files.provenance import described, record_in
 from napari_srgan.inference import verify as verification
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.store import load
@@ -71,6 +71,26 @@ def test_an_image_with_nan_fails_with_its_count_unless_filled(tmp_path, model) -
     np.testing.assert_array_equal(read_picture(tmp_path / "out" / "a.tif").data, 1)
 
 
+def test_a_file_says_that_it_is_the_mean_of_eight_and_held_to_its_image(tmp_path, model) -> None:
+    source, target = photo(tmp_path / "a.png"), tmp_path / "b.png"
+    how = ["--quality", "ensemble", "--consistent"]
+    result = call("upscale", source, "-o", target, "--model", model, *how)
+    assert result.exit_code == 0, result.output
+    made = record_in(read_picture(target).metadata.description)
+    assert (made["quality"], made["consistent"]) == ("ensemble", True)
+
+
+def test_channels_of_a_file_that_does_not_name_them_are_told_apart(tmp_path, model) -> None:
+    bright = np.random.default_rng(0).integers(0, 4000, (1, 12, 9)).astype(np.uint16)
+    write_picture(tmp_path / "a.tif", Picture(np.concatenate([bright, bright // 50]), rgb=False))
+    run = ["upscale", tmp_path / "a.tif", "-o", tmp_path / "out", "--model", model, "--overwrite"]
+    asked = call(*run)
+    assert asked.exit_code == 0
+    assert "If that axis holds channels, say channel_axis=0" in asked.stderr
+    told = call(*run, "--channel-axis", "0")
+    assert "channel_axis" not in told.stderr
+
+
 def test_the_input_is_left_alone_when_the_output_is_its_folder(tmp_path, model) -> None:
     source = photo(tmp_path / "a.png")
     before = source.read_bytes()
@@ -88,6 +108,7 @@ def test_the_input_is_left_alone_when_the_output_is_its_folder(tmp_path, model) 
         ("--tile", "wide", "--tile takes"),
         ("--normalize", "5, 3", "first value below its second"),
         ("--nan", "ignore", "--nan takes"),
+        ("--quality", "best", "--quality takes standard or ensemble"),
     ],
 )
 def test_a_wrong_option_ends_before_any_work(
