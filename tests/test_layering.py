@@ -86,6 +86,7 @@ MORE_PACKAGES = {
     "store.download": {"pooch", "requests", "tqdm", "urllib3"},
     "store.tensor_file": {"safetensors"},
     "training.cli": {"typer", "tqdm"},
+    "training.run.lock": {"filelock"},
     "training.watch.curves": {"matplotlib"},
 }
 # What an extra of pyproject.toml brings, for those who want what needs it.

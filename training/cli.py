@@ -257,6 +257,8 @@ def evaluate(
     with _told():
         settings = Settings(device=device, precision=precision)
         _refuse_lost([path for path in (json, csv, figure) if path is not None])
+        if figure:
+            _refuse_unknown(figure)
         loaded = [load_model(name) for name in model]
         _refuse_namesakes([one.name for one in loaded])
         upscalers = {
@@ -291,12 +293,27 @@ def evaluate(
 
 
 def _refuse_lost(targets: Sequence[Path]) -> None:
-    """Refuse files to write that have no folder: before the measuring, which takes minutes."""
+    """Refuse files that cannot be written: before the measuring, which takes minutes."""
     for target in targets:
         if not target.parent.is_dir():
             raise FileNotFoundError(
                 f"There is no folder {target.parent} to write {target.name} to."
             )
+        if target.is_dir():
+            raise IsADirectoryError(f"{target} is a folder; name a file in it.")
+
+
+def _refuse_unknown(picture: Path) -> None:
+    """Refuse a picture in a format that cannot be written."""
+    from PIL import Image
+
+    written = {
+        suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.SAVE
+    }
+    if picture.suffix.lower() not in written:
+        raise ValueError(
+            f"{picture.name} ends in no format of pictures. Call it {picture.stem}.png."
+        )
 
 
 def _refuse_namesakes(names: Sequence[str]) -> None:
@@ -441,6 +458,7 @@ def plot(
     with _told():
         from napari_srgan.training.watch.curves import draw_curves, read_logs
 
+        _refuse_lost([to])
         draw_curves(read_logs(run)).savefig(to)
 
 

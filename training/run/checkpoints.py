@@ -1,21 +1,26 @@
-"""Checkpoints of a phase on disk: complete or absent, the last few kept."""
+"""Checkpoints of a phase on disk: complete or absent, the last few kept, each with a checksum."""
 
 from __future__ import annotations
 
-import logging
+import hashlib
 import pickle
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from napari_srgan.files.atomic import written_whole
+from napari_srgan.training.run.damaged import DamagedFileError, set_aside
 
 KEPT = 3
 
-log = logging.getLogger(__name__)
+# What follows torch's own bytes, which are a ZIP archive: readers of those find its directory all
+# the same.
+_SEAL = b"sha256:"
+_SEAL_BYTES = len(_SEAL) + hashlib.sha256().digest_size
+_ZIP_END, _ZIP_END_BYTES = b"PK\x05\x06", 22  # of an archive that nothing follows
 
 
 class Checkpoints:
@@ -46,22 +51,29 @@ class Checkpoints:
     def latest(self) -> dict[str, Any] | None:
         """Return the state of the newest checkpoint that is whole, or None where there is none.
 
-        A damaged one is named in the log and renamed, and the one before it is used.
+        A damaged one is named in the log and set aside, and the one before it is used.
         """
-        for path in reversed(self.paths()):
+        paths = self.paths()
+        while paths:
+            path = paths.pop()
             try:
                 return read_state(path)
-            except OSError as error:
-                log.warning("%s The checkpoint before it is used.", error)
-                path.replace(path.with_suffix(".damaged"))
+            except FileNotFoundError:  # another process of the team was faster to set it aside
+                continue
+            except DamagedFileError as error:
+                before = f"{paths[-1].name} is used." if paths else "There is none before it."
+                set_aside(error, before)
         return None
 
 
 def write_whole(target: Path, state: dict[str, Any]) -> None:
-    """Write a state so that the file is complete or absent, whatever happens meanwhile."""
+    """Write a state and its checksum, complete or not at all, whatever happens meanwhile."""
     try:
         with written_whole(target) as part:
             torch.save(state, part)
+            with part.open("rb+") as file:
+                digest = hashlib.file_digest(file, "sha256").digest()
+                file.write(_SEAL + digest)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
         free = shutil.disk_usage(target.parent).free / 2**20
         raise OSError(
@@ -75,13 +87,34 @@ def read_state(path: Path) -> dict[str, Any]:
 
     Raises
     ------
+    DamagedFileError
+        If the file is not, bit for bit, what was written.
     OSError
-        If the file is damaged.
+        If it cannot be read.
     """
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile
-    ) as error:  # fmt: skip
-        raise OSError(f"{path} is damaged ({type(error).__name__}).") from error
+    with path.open("rb") as file:
+        if fault := _fault(file):
+            raise DamagedFileError(path, fault)
+        file.seek(0)
+        try:
+            state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        except (
+            RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile
+        ) as error:  # fmt: skip
+            raise DamagedFileError(path, f"it cannot be read ({type(error).__name__})") from error
     return state
+
+
+def _fault(file: BinaryIO) -> str | None:
+    """Return what shows that a file is not what was written, if anything does.
+
+    Files of the version before have no checksum; they end as a ZIP archive does.
+    """
+    content = file.read()
+    bytes_, seal = content[:-_SEAL_BYTES], content[-_SEAL_BYTES:]
+    if seal.startswith(_SEAL):
+        same = seal.removeprefix(_SEAL) == hashlib.sha256(bytes_).digest()
+        return None if same else "its checksum differs"
+    if content[-_ZIP_END_BYTES:].startswith(_ZIP_END):
+        return None
+    return "it is cut short, or its checksum is damaged"

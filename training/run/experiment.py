@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import errno
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -32,6 +35,7 @@ from napari_srgan.training.optimise.losses import ContentLoss, VGGLoss, pixel_lo
 from napari_srgan.training.optimise.vgg import load_vgg
 from napari_srgan.training.run.checkpoints import Checkpoints
 from napari_srgan.training.run.folder import RunFolder
+from napari_srgan.training.run.lock import locked
 from napari_srgan.training.run.loop import DEFAULT_PACE, Pace, Report, iter_training
 from napari_srgan.training.run.trainers import (
     AdversarialTrainer,
@@ -145,7 +149,7 @@ def iter_run(
             f"{plan.out} lies within the images, {plan.data}: what the run writes would become "
             "training data. Name another --out."
         )
-    with team(device) as here:
+    with team(device) as here, locked(plan.out) if here.leads else nullcontext():
         with leader_first(here):
             pack = yield from _iter_open(plan, "training")
         held = [i for i, e in enumerate(pack.entries) if _matches(e.name, plan.hold_back)]
@@ -311,7 +315,9 @@ class _Work:
             trainer.restore(state)
         if trainer.step and self._team.leads:
             yield Note(f"{name} goes on from step {trainer.step:,} of {steps:,}")
-        loop = iter_training(
+        due = partial(_is_due, every=self._plan.pace.validate, last=steps)
+        loop = partial(
+            iter_training,
             trainer,
             steps,
             self._sampler,
@@ -322,11 +328,12 @@ class _Work:
             pace=self._plan.pace,
             stop=self._stop,
         )
-        if self._team.leads:
-            yield from self._iter_observed(name, folder, trainer, steps, loop)
-        else:
-            for _ in loop:
-                pass
+        with _full_disk_told(folder):
+            if self._team.leads:
+                yield from self._iter_observed(name, folder, trainer, loop, due)
+            else:
+                for _ in loop(note=_unnoted):
+                    pass
         agree(trainer.generator, self._team, self._device)
         wait_for_all(self._team)  # for the last checkpoint, which the next phase reads
 
@@ -335,17 +342,46 @@ class _Work:
         name: str,
         folder: Path,
         trainer: Trainer,
-        steps: int,
-        loop: Generator[Report, None, None],
+        loop: Callable[..., Generator[Report, None, None]],
+        due: Callable[[int], bool],
     ) -> Generator[Note | PhaseReport, None, None]:
         with RunLog(folder, trainer.step) as log:
-            observer = Observer(folder, log, self._images, str(self._device))
-            for report in loop:
-                log.scalars("training", report.step, report.row())
+            observer = Observer(folder, log, self._images, str(self._device), trainer.step)
+            for text in observer.catch_up(trainer, validate=due(trainer.step)):
+                yield Note(text)
+            for report in loop(note=partial(_log_training, log)):
                 yield PhaseReport(name, report)
-                due = report.step % self._plan.pace.validate == 0 or report.step == steps
-                for text in observer.see(report, trainer, validate=due):
+                for text in observer.see(report, trainer, validate=due(report.step)):
                     yield Note(text)
+
+
+def _is_due(step: int, *, every: int, last: int) -> bool:
+    """Tell whether a step is one that is validated."""
+    return step > 0 and (step % every == 0 or step == last)
+
+
+def _log_training(log: RunLog, report: Report) -> None:
+    log.scalars("training", report.step, report.row())
+
+
+def _unnoted(_report: Report) -> None:
+    """Leave a report to the process that leads."""
+
+
+@contextmanager
+def _full_disk_told(folder: Path) -> Iterator[None]:
+    """Say of a disk that is full what remains and how to go on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        saved = [path.name for path in Checkpoints(folder).paths()[-1:]]
+        kept = f"The newest checkpoint is {saved[0]}" if saved else "There is no checkpoint yet"
+        raise OSError(
+            f"The disk of {folder} is full ({error}). {kept}: make room, and the same command "
+            "goes on."
+        ) from error
 
 
 def _same_sizes(network: Upscaler, recipe: Recipe) -> Upscaler:

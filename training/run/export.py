@@ -18,6 +18,8 @@ from napari_srgan.training.run.checkpoints import Checkpoints, read_state
 from napari_srgan.training.run.folder import BEST, PHASES, RunFolder, digest_of
 from napari_srgan.training.run.trainers import build_network
 
+SUFFIX = ".safetensors"
+
 
 def export_generator(
     run: RunFolder, target: Path, name: str, *, which: str, half: bool = False
@@ -43,10 +45,12 @@ def export_generator(
     Raises
     ------
     OSError
-        If there is no such generator, or this computer does not pass its self-test.
+        If there is no such generator, or the file cannot be written, or this computer does not
+        pass its self-test.
     ValueError
-        If a weight is too large for 16 bits.
+        If a weight is too large for 16 bits, or the target has another suffix.
     """
+    check_target(target)
     described, recipe = run.described(), run.recipe()
     phase, step, state = _generator(run, which)
     described["data"] = Path(described["data"]).name  # where it lay is nobody's business
@@ -95,6 +99,7 @@ def export_interpolated(
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share is from 0, the first model, to 1, the second; got {share}.")
+    check_target(target)
     first, second = load_checkpoint(faithful), load_checkpoint(sharp)
     one, other = first.network.state_dict(), second.network.state_dict()
     unlike = [key for key in one.keys() | other.keys() if _shape(one, key) != _shape(other, key)]
@@ -116,6 +121,27 @@ def export_interpolated(
         "share": str(share),
     }
     return _write(target, network, metadata, half)
+
+
+def check_target(target: Path) -> None:
+    """Make sure, before any work, that a model file can be written.
+
+    Raises
+    ------
+    ValueError
+        If its name is not that of a model file.
+    OSError
+        If there is no such folder, or it is one itself.
+    """
+    if target.suffix != SUFFIX:
+        raise ValueError(
+            f"{target.name} does not end in {SUFFIX}, which is what is written. Call it "
+            f"{target.with_suffix(SUFFIX).name}."
+        )
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {target.parent} to write {target.name} to.")
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder; name a file in it.")
 
 
 def _shape(state: Mapping[str, torch.Tensor], key: str) -> torch.Size | None:

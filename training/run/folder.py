@@ -18,6 +18,7 @@ from napari_srgan.files.atomic import written_whole
 from napari_srgan.training.config import Recipe, from_settings, settings_of
 from napari_srgan.training.data.pack import Pack
 from napari_srgan.training.run.checkpoints import Checkpoints
+from napari_srgan.training.run.damaged import read_json
 
 PHASES = ("pretrain", "adversarial")
 _FORMER_FOLDERS = {"pretrain": "srresnet", "adversarial": "srgan"}  # until version 0.1
@@ -51,12 +52,11 @@ class RunFolder:
         Raises
         ------
         OSError
-            If there is none: this is not the folder of a run.
+            If there is none, and this is not the folder of a run; or it is damaged.
         """
-        path = self.path / DESCRIBED
-        if not path.exists():
+        described = read_json(self.path / DESCRIBED)
+        if described is None:
             raise FileNotFoundError(f"{self.path} is not the folder of a run: no {DESCRIBED}.")
-        described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return described
 
     def recipe(self) -> Recipe:
@@ -100,8 +100,7 @@ class RunFolder:
             "machine": platform.processor() or platform.machine(),
         }
         path = self.path / DESCRIBED
-        if path.exists():
-            before = self.described()
+        if (before := read_json(path)) is not None:
             self._refuse_another(before, text)
             text["began"] = before["began"]
         with written_whole(path) as part:
@@ -148,9 +147,7 @@ def standing(run: RunFolder) -> str:
         paths = Checkpoints(run.phase(phase)).paths()
         step = int(paths[-1].stem) if paths else 0
         lines.append(f"{phase}: step {step:,} of {settings.steps:,} ({step / settings.steps:.0%})")
-        best = run.phase(phase) / BEST_SCORE
-        if best.exists():
-            score = json.loads(best.read_text(encoding="utf-8"))
+        if (score := read_json(run.phase(phase) / BEST_SCORE)) is not None:
             lines.append(
                 f"    best: step {score['step']:,}, perceptual distance "
                 f"{score['perceptual']:.4f}, PSNR {score['psnr']:.2f} dB on images held back"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -55,6 +55,19 @@ class Report:
             "waiting": self.waiting,
         }
 
+    @classmethod
+    def from_row(cls, row: Mapping[str, float], steps: int) -> Report:
+        """Return the report whose :meth:`row` this is."""
+        others = ("step", "learning_rate", "steps_per_second", "waiting")
+        return cls(
+            step=int(row["step"]),
+            steps=steps,
+            measured={name: value for name, value in row.items() if name not in others},
+            learning_rate=row["learning_rate"],
+            steps_per_second=row["steps_per_second"],
+            waiting=row["waiting"],
+        )
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -79,8 +92,12 @@ def iter_training(
     team: Team,
     pace: Pace,
     stop: Event,
+    note: Callable[[Report], None],
 ) -> Generator[Report, None, None]:
     """Train to ``steps``, from where the trainer is, yielding reports.
+
+    ``note`` gets each of them before the checkpoint is written: what it writes down of a step is
+    there if the checkpoint is.
 
     A checkpoint is written every ``pace.save`` steps, at the end, and after the step in which
     ``stop`` is set, which ends the loop. The images of a step follow from the seed and the step
@@ -106,6 +123,7 @@ def iter_training(
                 stretch.advance(trainer, batches, device)
                 asked_to_stop = anyone(stop.is_set(), team, device)
             report = stretch.report(trainer.step, steps, team, device)
+            note(report)
             if trainer.step - saved >= pace.save or trainer.step == steps:
                 _save(trainer, checkpoints, team)
                 saved = trainer.step

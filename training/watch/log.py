@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from typing import Any, Protocol, Self, cast
 
 from napari_srgan.files.atomic import written_whole
 from napari_srgan.resampling import Pixels
+from napari_srgan.training.run.damaged import DamagedFileError, set_aside
 
 log = logging.getLogger(__name__)
 
@@ -63,17 +65,21 @@ class RunLog:
         """
         row = {STEP: step, **values}
         target = self._file_for(name, list(row))
-        fresh = not target.exists()
-        with target.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if fresh:
-                writer.writerow(row)
-            writer.writerow(row.values())
+        lines = _read(target) if target.exists() else _line(row)
+        _write(target, lines + _line(row.values()))
         if self._writer is not None:
             for key, value in values.items():
                 if isinstance(value, (int, float)):
                     self._writer.add_scalar(f"{name}/{key}", value, step)
             self._writer.flush()
+
+    def row(self, name: str, step: int) -> dict[str, float] | None:
+        """Return the numbers that were logged as ``name`` at a step, or None where none were."""
+        for path in self.folder.glob(f"{name}*.csv"):
+            for row in read_rows(path):
+                if row.get(STEP) == str(step):
+                    return _numbers(row)
+        return None
 
     def image(self, name: str, step: int, image: Pixels) -> None:
         """Show an image, ``(h, w, 3)`` uint8, in TensorBoard; without it, do nothing."""
@@ -124,18 +130,46 @@ def _columns(path: Path) -> list[str]:
 
 def _drop_rows_after(path: Path, step: int) -> None:
     """Write a log anew with the rows up to ``step``; a file without any is removed."""
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = list(csv.reader(line for line in file if line.endswith("\n")))
+    try:
+        text = _read(path)
+        lines = list(csv.reader(line for line in text.splitlines(True) if line.endswith("\n")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        set_aside(DamagedFileError(path, str(error)), "Its rows are not drawn.")
+        return
     columns = lines[0] if lines else []
     if columns and STEP not in columns:
         return  # not a log
-    kept = [row for row in lines[1:] if _is_whole(row, columns)]
-    kept = [row for row in kept if int(row[columns.index(STEP)]) <= step]
-    if not kept:
+    whole = [row for row in lines[1:] if _is_whole(row, columns)]
+    if broken := text.count("\n") - len(whole) - bool(columns) + (not text.endswith("\n")):
+        log.warning("%s: %d lines are no rows of it, and are left out.", path, broken)
+    kept = [row for row in whole if int(row[columns.index(STEP)]) <= step]
+    if kept:
+        _write(path, "".join(map(_line, [columns, *kept])))
+    else:
         path.unlink()
-        return
+
+
+def _line(cells: Iterable[object]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow(cells)
+    return text.getvalue()
+
+
+def _read(path: Path) -> str:
+    return path.read_bytes().decode("utf-8")  # line ends as they are
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a log whole: on a full disk it stays as it was."""
     with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([columns, *kept])
+        file.write(text)
+
+
+def _numbers(row: Mapping[str, str]) -> dict[str, float] | None:
+    try:
+        return {key: float(value) for key, value in row.items() if value}
+    except ValueError:  # not as it was written
+        return None
 
 
 def _is_whole(row: list[str], columns: list[str]) -> bool:

@@ -138,9 +138,15 @@ class Monitor:
             "under_way": dict(self._under_way),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from what :meth:`state` returned."""
-        self._past = deque((Health(**health) for health in state["past"]), maxlen=HISTORY)
+    @property
+    def step(self) -> int:
+        """The step of the latest report, 0 before there is one."""
+        return self._past[-1].step if self._past else 0
+
+    def restore(self, state: dict[str, Any], step: int) -> None:
+        """Continue from what :meth:`state` returned, forgetting reports of later steps."""
+        past = [Health(**health) for health in state["past"] if health["step"] <= step]
+        self._past = deque(past, maxlen=HISTORY)
         self._signs = dict(state["signs"])
         self._calm = dict(state["calm"])
         self._under_way = dict(state["under_way"])

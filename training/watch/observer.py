@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-from napari_srgan.training.run.checkpoints import write_whole
+from napari_srgan.files.atomic import written_whole
+from napari_srgan.training.run.checkpoints import read_state, write_whole
+from napari_srgan.training.run.damaged import DamagedFileError, read_json, set_aside
 from napari_srgan.training.run.folder import BEST, BEST_SCORE
 from napari_srgan.training.run.loop import Report
 from napari_srgan.training.run.trainers import Trainer
@@ -34,29 +37,52 @@ class Observer:
         What is validated on; without any, nothing is, and no best is chosen.
     device : str
         Where to upscale them.
+    step : int
+        Where the phase stands: what was seen of later steps is seen again.
     """
 
-    def __init__(self, folder: Path, log: RunLog, images: list[Held], device: str) -> None:
+    def __init__(
+        self, folder: Path, log: RunLog, images: list[Held], device: str, step: int
+    ) -> None:
         self._folder, self._log, self._images, self._device = folder, log, images, device
         self._monitor = Monitor()
         self._monitored = folder / MONITORED
-        if self._monitored.exists():  # else a resumed run would warn of the same again
-            self._monitor.restore(json.loads(self._monitored.read_text(encoding="utf-8")))
+        if state := _read(self._monitored, "Warnings may be given a second time."):
+            self._monitor.restore(state, step)  # else a resumed run would warn of the same again
 
     def see(self, report: Report, trainer: Trainer, *, validate: bool) -> Iterator[str]:
         """Take in a report and yield what a person should be told of it."""
         measured = None
-        if validate and self._images:
-            measured = measure(trainer.average.network, self._images, self._device)
-            self._log.scalars("validation", report.step, measured.values)
-            self._keep_panels(report.step, measured)
-            yield _in_words(report.step, measured)
-            if self._keep_if_best(report.step, trainer, measured):
-                yield f"step {report.step:,} is the best so far: kept as {BEST}"
-        if "d_high" in report.measured:
+        if validate:
+            measured = yield from self.validate(report.step, trainer)
+        if "d_high" in report.measured and report.step > self._monitor.step:
             for warning in self._monitor.observe(_health(report, measured)):
                 yield f"warning: {warning.text}"
-            self._monitored.write_text(json.dumps(self._monitor.state()), encoding="utf-8")
+            _write(self._monitored, self._monitor.state())
+
+    def catch_up(self, trainer: Trainer, *, validate: bool) -> Iterator[str]:
+        """See the step that training stands at, if its process was killed before it was seen."""
+        step = trainer.step
+        if row := self._log.row("training", step):
+            yield from self.see(Report.from_row(row, step), trainer, validate=validate)
+        elif validate:
+            yield from self.validate(step, trainer)
+
+    def validate(
+        self, step: int, trainer: Trainer
+    ) -> Generator[str, None, Mapping[str, float] | None]:
+        """Validate a step, unless that has been done; yield what to tell, return the measures."""
+        if not self._images or (done := self._log.row("validation", step)):
+            return done if self._images else None
+        measured = measure(trainer.average.network, self._images, self._device)
+        self._keep_panels(step, measured)
+        best = self._keep_if_best(step, trainer, measured)
+        # Last: where this row is, all of the above has been done.
+        self._log.scalars("validation", step, measured.values)
+        yield _in_words(step, measured)
+        if best:
+            yield f"step {step:,} is the best so far: kept as {BEST}"
+        return measured.values
 
     def _keep_panels(self, step: int, measured: Measured) -> None:
         for name, panel in measured.panels.items():
@@ -66,17 +92,40 @@ class Observer:
             Image.fromarray(panel).save(path)
 
     def _keep_if_best(self, step: int, trainer: Trainer, measured: Measured) -> bool:
-        path = self._folder / BEST_SCORE
-        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        distance = measured.values["perceptual"]
-        if before is not None and (before["step"] < step and before["perceptual"] <= distance):
+        before, distance = self._best_before(step), measured.values["perceptual"]
+        if before is not None and before <= distance:
             return False
-        write_whole(
-            self._folder / BEST,
-            {"step": step, "generator": trainer.average.network.state_dict()},
-        )
-        path.write_text(json.dumps({"step": step, **measured.values}), encoding="utf-8")
+        score = {"step": step, **measured.values}
+        network = trainer.average.network.state_dict()
+        write_whole(self._folder / BEST, {"step": step, "generator": network, "score": score})
+        _write(self._folder / BEST_SCORE, score)
         return True
+
+    def _best_before(self, step: int) -> float | None:
+        """Return the distance of the best generator that is kept of an earlier step, if one is."""
+        if not (self._folder / BEST).exists():
+            return None
+        score = _read(self._folder / BEST_SCORE, f"What it said is in {BEST}, too.")
+        if score is None:
+            try:
+                score = read_state(self._folder / BEST).get("score")
+            except DamagedFileError as error:
+                set_aside(error, "The next generator that is validated is the best.")
+        return score["perceptual"] if score and score["step"] < step else None
+
+
+def _read(path: Path, consequence: str) -> dict[str, Any] | None:
+    """Return what a JSON file says; None where there is none, or a damaged one, now set aside."""
+    try:
+        return read_json(path)
+    except DamagedFileError as error:
+        set_aside(error, consequence)
+        return None
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    with written_whole(path) as part:
+        part.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _in_words(step: int, measured: Measured) -> str:
@@ -88,8 +137,8 @@ def _in_words(step: int, measured: Measured) -> str:
     )
 
 
-def _health(report: Report, measured: Measured | None) -> Health:
-    values, validated = report.measured, measured.values if measured else {}
+def _health(report: Report, measured: Mapping[str, float] | None) -> Health:
+    values, validated = report.measured, measured or {}
     return Health(
         step=report.step,
         d_high=values["d_high"],

@@ -75,14 +75,20 @@ def read_tensors(path: Path) -> tuple[Unwrapped, dict[str, str]]:
 
 
 def write_tensors(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors as safetensors; the file appears when it is complete."""
-    with written_whole(path) as part:
-        save_file(
-            {key: value.contiguous() for key, value in state.items()},
-            part,
-            metadata=dict(metadata),
-        )
-        part.chmod(0o644)  # safetensors makes it the owner's alone
+    """Write tensors as safetensors; the file appears when it is complete.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, as on a full disk.
+    """
+    contiguous = {key: value.contiguous() for key, value in state.items()}
+    try:
+        with written_whole(path) as part:
+            save_file(contiguous, part, metadata=dict(metadata))
+            part.chmod(0o644)  # safetensors makes it the owner's alone
+    except (OSError, safetensors.SafetensorError) as error:  # the latter of a full disk, too
+        raise OSError(f"{path} cannot be written: {error}.") from error
 
 
 def _read(path: Path) -> tuple[object, dict[str, str]]:

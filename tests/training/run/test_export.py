@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import safetensors
 import torch
 
+from napari_srgan.store import tensor_file
 from napari_srgan.store.checkpoint import load_checkpoint, save_checkpoint
-from napari_srgan.training.run.export import export_interpolated
+from napari_srgan.training.run.export import export_generator, export_interpolated
+from napari_srgan.training.run.folder import RunFolder
 
 
 @pytest.fixture
@@ -63,7 +66,40 @@ def test_networks_of_other_sizes_and_shares_beyond_are_refused(
 ) -> None:
     save_checkpoint(tmp_path / "deep.safetensors", random_network(blocks=3), {})
     with pytest.raises(ValueError, match="are different networks"):
-        export_interpolated(two[0], tmp_path / "deep.safetensors", tmp_path / "x", "x", share=0.5)
+        export_interpolated(
+            two[0], tmp_path / "deep.safetensors", tmp_path / "x.safetensors", "x", share=0.5
+        )
     with pytest.raises(ValueError, match=r"share is from 0.*got 1\.5"):
-        export_interpolated(*two, tmp_path / "x", "x", share=1.5)
-    assert not (tmp_path / "x").exists()
+        export_interpolated(*two, tmp_path / "x.safetensors", "x", share=1.5)
+    assert not (tmp_path / "x.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x.pth", r"x\.pth does not end in \.safetensors.* Call it x\.safetensors"),
+        ("x", "Call it x.safetensors"),
+        ("none/x.safetensors", "There is no folder .*none to write x.safetensors to"),
+        ("folder.safetensors", "is a folder; name a file in it"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_the_work(tmp_path, two, name, message) -> None:
+    (tmp_path / "folder.safetensors").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises((OSError, ValueError), match=message):
+        export_interpolated(*two, tmp_path / name, "x", share=0.5)
+    with pytest.raises((OSError, ValueError), match=message):
+        export_generator(RunFolder(tmp_path), tmp_path / name, "x", which="plain")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_full_disk_is_told_in_words_and_leaves_what_was_there(tmp_path, two, monkeypatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise safetensors.SafetensorError("I/O error: No space left on device (os error 28)")
+
+    before = two[0].read_bytes()
+    monkeypatch.setattr(tensor_file, "save_file", full)
+    with pytest.raises(OSError, match=r"one\.safetensors cannot be written: .*No space left"):
+        export_interpolated(*two, two[0], "x", share=0.5)
+    assert two[0].read_bytes() == before
+    assert sorted(tmp_path.iterdir()) == sorted(two)

@@ -1,13 +1,14 @@
 import builtins
 import csv
 import logging
+import os
 import sys
 from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_srgan.training.watch import log as logs
@@ -89,6 +90,7 @@ def test_every_row_is_on_disk_before_the_next_one(tmp_path):
     log.close()
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 12), st.integers(0, 12))
 def test_a_resumed_run_logs_each_step_once(tmp_path_factory, saved, killed):
     folder = tmp_path_factory.mktemp("run")
@@ -131,6 +133,38 @@ def test_a_header_that_was_cut_off_is_written_again(tmp_path, torn):
     _write(tmp_path, [10])
     assert _steps(tmp_path / "train.csv") == [10]
     assert not (tmp_path / "train-2.csv").exists()
+
+
+def test_lines_that_are_no_rows_are_counted_in_the_log(tmp_path, caplog):
+    _write(tmp_path, [10, 20])
+    with (tmp_path / "train.csv").open("a") as file:
+        file.write("x\n30,0.1\n40")
+    _write(tmp_path, [], start=30)
+    assert _steps(tmp_path / "train.csv") == [10, 20, 30]
+    assert "train.csv: 2 lines are no rows of it" in caplog.text
+
+
+def test_a_row_is_found_by_its_step_in_whichever_file(tmp_path):
+    with RunLog(tmp_path) as log:
+        log.scalars("train", 10, {"loss": 0.25})
+        log.scalars("train", 20, {"loss": 0.5, "gradient": 1.5})
+        assert log.row("train", 10) == {"step": 10, "loss": 0.25}
+        assert log.row("train", 20) == {"step": 20, "loss": 0.5, "gradient": 1.5}
+        assert log.row("train", 30) is None
+        assert log.row("validation", 10) is None
+
+
+def test_on_a_full_disk_a_log_stays_as_it_was(tmp_path, monkeypatch):
+    _write(tmp_path, [10])
+
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    with RunLog(tmp_path, 10) as log:
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            log.scalars("train", 20, {"loss": 0.5})
+    assert _steps(tmp_path / "train.csv") == [10]
 
 
 def test_rows_with_other_columns_begin_another_file(tmp_path):

@@ -171,7 +171,9 @@ def test_a_restored_monitor_says_what_an_uninterrupted_one_says(failures, data):
     whole, first, second = Monitor(), Monitor(), Monitor()
     expected = _warnings(whole, reports)
     found = _warnings(first, reports[:cut])
-    second.restore(json.loads(json.dumps(first.state())))  # plain values, as a checkpoint holds
+    second.restore(
+        json.loads(json.dumps(first.state())), 100 * cut
+    )  # plain values, as a checkpoint holds
     found += [(number + cut, name) for number, name in _warnings(second, reports[cut:])]
     assert found == expected
 
