@@ -282,6 +282,16 @@ def test_a_file_without_a_folder_is_refused_before_the_measuring(tmp_path, optio
     assert "to write file to" in outcome.output
 
 
+@pytest.mark.parametrize("name", ["figure", "figure.xyz", "figure.psd", "folder.png"])
+def test_a_figure_that_cannot_be_written_is_refused_before_the_measuring(tmp_path, name):
+    (tmp_path / "folder.png").mkdir()
+    given = ["--model", "srresnet-small-x4", "--data", str(tmp_path / "no data")]
+    outcome = CliRunner().invoke(app, ["evaluate", *given, "--figure", str(tmp_path / name)])
+    assert outcome.exit_code == 1
+    assert name in outcome.stderr
+    assert "no data" not in outcome.stderr
+
+
 def test_two_models_of_one_name_are_refused(tmp_path):
     chosen = ["--model", "srresnet-small-x4", "--model", "srresnet-small-x4"]
     outcome = CliRunner().invoke(app, ["evaluate", *chosen, "--data", str(tmp_path)])
