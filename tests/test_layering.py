@@ -39,12 +39,13 @@ MAY_IMPORT = {
     "store": {"models", "weights", "files", "wording", "processes"},
     "inference": {"models", "graph", "store", "weights", "files", "processes"},
     "trust": {"files", "graph", "store", "inference"},
+    "rating": {"files", "inference", "store", "resampling", "wording"},
     "batch": {"files", "inference", "store"},
-    "plugin": {"files", "inference", "store", "trust"},
+    "plugin": {"files", "inference", "store", "trust", "rating"},
     "api": {"files", "inference", "store", "trust", "plugin"},
     "cli": {"files", "inference", "store", "trust", "batch", "terminal"},
     "training": {
-        *("trust", "inference", "store", "graph", "models", "files"),
+        *("trust", "rating", "inference", "store", "graph", "models", "files"),
         *("weights", "resampling", "wording", "terminal"),
     },
 }
@@ -64,6 +65,7 @@ PACKAGES = {
     "store": {"torch", "numpy"},
     "inference": {"torch", "numpy"},
     "trust": {"torch", "numpy"},
+    "rating": {"numpy"},
     "batch": {"numpy"},
     "plugin": {"numpy", "napari"},
     "api": {"numpy", "napari", "dask"},
