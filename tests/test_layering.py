@@ -88,6 +88,7 @@ MORE_PACKAGES = {
     "store.download": {"pooch", "requests", "tqdm", "urllib3"},
     "store.tensor_file": {"safetensors"},
     "training.cli": {"typer", "tqdm"},
+    "training.metrics.mos.figure": {"matplotlib"},
     "training.run.lock": {"filelock"},
     "training.watch.curves": {"matplotlib"},
 }

@@ -1,4 +1,4 @@
-"""The training command line: ``train``, ``evaluate``, ``plot``, ``export``, ``info`` and lists."""
+"""The training command line: ``train``, ``evaluate``, ``mos``, ``plot``, ``export`` and lists."""
 
 from __future__ import annotations
 
@@ -460,6 +460,42 @@ def plot(
 
         _refuse_lost([to])
         draw_curves(read_logs(run)).savefig(to)
+
+
+@app.command()
+def mos(
+    ratings: Annotated[list[Path], typer.Argument(help="CSV files of a rating session.")],
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the distribution of scores (Fig. 5) here.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write all figures here.")] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="From evaluate --json: PSNR and SSIM above MOS.")
+    ] = None,
+    paired_by: Annotated[
+        str, typer.Option(help="rating, as in the paper; or means by image, by rater.")
+    ] = "rating",
+    leave_out: Annotated[list[str] | None, typer.Option(help="A rater; may be repeated.")] = None,
+) -> None:
+    """Analyse blind ratings: mean opinion scores, which differences are real, and the raters.
+
+    The table is the paper's (§3.3): means, here with confidence intervals, and paired two-sided
+    Wilcoxon signed-rank tests. The columns image, method, rater and rating are needed.
+    """
+    with _told():
+        from napari_srgan.rating.ratings import read_ratings
+        from napari_srgan.training.metrics.mos.analysis import analyse, write_analysis
+        from napari_srgan.training.metrics.mos.figure import draw_distribution
+        from napari_srgan.training.metrics.mos.table import as_text, read_measured
+
+        _refuse_lost([path for path in (json, figure) if path is not None])
+        measured = read_measured(scores) if scores else None
+        analysis = analyse(read_ratings(ratings), paired_by=paired_by, leave_out=leave_out or ())
+        typer.echo(as_text(analysis, measured))
+        if json:
+            write_analysis(analysis, json)
+        if figure:
+            draw_distribution(analysis).savefig(figure)
 
 
 @app.command()

@@ -119,7 +119,7 @@ def images_in(folder: Path) -> list[Path]:
     if not paths:
         kinds = ", ".join(IMAGE_SUFFIXES)
         raise FileNotFoundError(f"There is no image in {folder}: expected files named {kinds}.")
-    return sorted(paths, key=_natural)
+    return sorted(paths, key=lambda path: natural_key(path.name))
 
 
 def left_out_of(folder: Path) -> str:
@@ -183,6 +183,12 @@ def read_stack(paths: Sequence[str | Path]) -> Picture:
         None if scale is None else (1.0, *scale),
         None if units is None else ("pixel", *units),
     )
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Return what names are sorted by so that numbers in them count as such: 2 before 10."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
 
 
 def is_image_path(path: Path) -> bool:
@@ -268,8 +274,3 @@ def _what_else(start: bytes) -> str:
     if start.startswith((b"GIF87a", b"GIF89a")):
         return "is a GIF, whose 256 colours are no picture to upscale; save it as PNG or WebP"
     return "is not a PNG, JPEG, TIFF, BMP or WebP image"
-
-
-def _natural(path: Path) -> tuple[list[str | int], str]:
-    parts = re.split(r"(\d+)", path.name.casefold())
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
