@@ -41,6 +41,7 @@ class Reply:
     sent: int | None = None
     silent_after: int | None = None
     reason: str | None = None
+    letter_by_letter: bool = False
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -67,6 +68,8 @@ class Handler(BaseHTTPRequestHandler):
         if reply.silent_after == 0:
             self.server.closing.wait(10)
             return
+        while reply.letter_by_letter and not self.server.closing.wait(0.02):
+            self.wfile.write(b"H")
         self.send_response(reply.status, reply.reason)
         self.send_header("Content-Type", reply.kind)
         announced = {"Content-Length": str(len(reply.body)), **reply.headers}
@@ -280,6 +283,14 @@ def test_a_server_that_drips_is_given_up(server, cache):
         fetched(weights, cache, a_look_at_64_kib)
 
     assert left_in(cache) == []
+
+
+def test_headers_that_drip_are_given_up_too(server, cache, monkeypatch):
+    monkeypatch.setattr("napari_srgan.store.download.SLOW_FOR", 0.2)
+    weights = weights_at(server.url("/drip", Reply(letter_by_letter=True)))
+
+    with pytest.raises(DownloadError, match="too slow: no answer in 1 s"):
+        store.locate(weights, cache=cache, timeout=(0.2, 0.2))
 
 
 @pytest.mark.parametrize("step", [0, 1])

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from functools import partial
 from http.client import IncompleteRead
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from re import IGNORECASE
 from re import compile as regex
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import pooch
 
@@ -31,6 +32,8 @@ SLOW_FOR = 60.0
 
 if TYPE_CHECKING:
     import urllib3
+
+Answer = TypeVar("Answer")
 
 _CHUNK = 64 * 1024
 _PUBLIC = 0o644
@@ -202,7 +205,8 @@ def _receive(
     try:
         # A compressed answer would make the number of bytes on the way another than `size`.
         plain = {"Accept-Encoding": "identity"}
-        with requests.get(url, stream=True, timeout=timeout, headers=plain) as answer:
+        ask = partial(requests.get, url, stream=True, timeout=timeout, headers=plain)
+        with _within(sum(timeout) + SLOW_FOR, ask) as answer:
             if not answer.ok:
                 raise ValueError(f"HTTP status {answer.status_code} {answer.reason}")
             kind = answer.headers.get("Content-Type", "")
@@ -215,6 +219,32 @@ def _receive(
         raise ValueError(fault)
     # A temporary file is its owner's alone; weights are public and caches are shared.
     file.chmod(_PUBLIC)
+
+
+def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:
+    """Return an answer that begins within some time, or raise a ValueError.
+
+    A server that sends its headers letter by letter is never silent for long.
+    """
+    given: SimpleQueue[Answer | BaseException] = SimpleQueue()
+
+    def put() -> None:
+        try:
+            given.put(ask())
+        except BaseException as error:  # noqa: BLE001 - raised below
+            given.put(error)
+
+    threading.Thread(target=put, name="ask", daemon=True).start()
+    try:
+        answer = given.get(timeout=seconds)
+    except Empty:
+        raise ValueError(f"too slow: no answer in {seconds:.0f} s") from None
+    try:
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+    finally:
+        del answer  # an error that its own traceback leads to keeps its connection open
 
 
 def _pieces(answer: urllib3.BaseHTTPResponse, clock: Callable[[], float]) -> Iterator[bytes]:
