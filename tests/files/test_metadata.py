@@ -242,6 +242,16 @@ def test_a_large_profile_goes_into_several_segments(tmp_path: Path) -> None:
     assert read_picture(tmp_path / "a.jpg").metadata.profile == profile
 
 
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_a_text_larger_than_pillow_reads_costs_nothing(tmp_path: Path, is_compressed: bool) -> None:
+    settings = "steps: 20, " + "QUJD" * 400_000
+    texts = PngInfo()
+    texts.add_text("parameters", settings, zip=is_compressed)
+    Image.fromarray(RGB).save(tmp_path / "a.png", pnginfo=texts)
+    write_picture(tmp_path / "b.png", read_picture(tmp_path / "a.png"))
+    assert read_picture(tmp_path / "b.png").metadata.texts == (("parameters", settings),)
+
+
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_damaged_exif_does_not_cost_the_picture(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, suffix: str

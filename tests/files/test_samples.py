@@ -169,6 +169,18 @@ def test_bands_beyond_colours_stay_channels(tmp_path) -> None:
     assert (picture.data == np.moveaxis(bands, -1, 0)).all()
 
 
+@pytest.mark.parametrize("count", [3, 4])
+def test_samples_that_a_description_calls_channels_are_channels(tmp_path, count) -> None:
+    channels = np.stack([GREY // n for n in range(1, count + 1)])
+    for axes, shape in (("CYX", channels.shape), ("ZTCYX", (1, 1, *channels.shape))):
+        tifffile.imwrite(tmp_path / "a.tif", channels.reshape(shape), photometric="rgb",
+                         planarconfig="separate", metadata={"axes": axes})  # fmt: skip
+        picture = read_picture(tmp_path / "a.tif")
+        assert not picture.rgb
+        assert (picture.data == channels.reshape(picture.data.shape)).all()
+        assert "c" in (picture.axis_labels or ())
+
+
 @pytest.mark.parametrize("white", [1.0, 255.0])
 def test_floating_alpha_is_divided_out_whatever_its_range(tmp_path, white) -> None:
     straight = np.array([0.8, 0.4, 0.2, 0.5]) * white

@@ -344,7 +344,9 @@ def test_hidden_colours_do_not_reach_what_is_visible(random_model):
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
-@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "f2", "f4", "f8"])
+@pytest.mark.parametrize(
+    "dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"]
+)
 def test_opaque_stays_opaque_and_transparent_stays_transparent(dtype, scale):
     opaque = np.iinfo(dtype).max if np.dtype(dtype).kind in "ui" else 1
 

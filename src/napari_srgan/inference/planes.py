@@ -315,7 +315,9 @@ def upscaled_alpha(alpha: Array, scale: int, bounds: tuple[float, float] | None 
     if native.dtype.kind in "ui" and int(native.max()) - int(base) < _EXACT:
         # Halves come out a little more or less, by where they are in a window: not after this.
         steps = np.rint(np.round(_bicubic((native - base).astype(np.float64), scale), 4))
-        steps = steps.clip(max(-_EXACT, low - int(base)), min(_EXACT, high - int(base)))
+        limits = np.iinfo(native.dtype)  # and not those of floats, which are rounded inwards
+        least, most = int(limits.min) - int(base), int(limits.max) - int(base)
+        steps = steps.clip(max(-_EXACT, least), min(_EXACT, most))
         result: Array = base + steps.astype(np.int64).astype(native.dtype)
     else:
         wide = native.astype(np.float64)

@@ -121,7 +121,13 @@ _SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
 # Adam7: first column and row of each pass, and the steps along them.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
            (0, 1, 1, 2))  # fmt: skip
-_PIECE = 2**20
+_PIECE, _LARGEST = 2**16, 2**20  # bytes, compressed and not
+
+
+def _pieces(chunks: Chunks) -> Iterator[bytes]:
+    for name, data in chunks.parts:
+        if name == "IDAT":
+            yield from (data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
 
 
 def check_length(chunks: Chunks) -> None:
@@ -143,9 +149,9 @@ def check_length(chunks: Chunks) -> None:
         if columns > 0 and rows > 0:
             expected += rows * (1 + -(-columns * bits // 8))
     inflate, found = zlib.decompressobj(), 0
-    for name, data in chunks.parts:
-        while name == "IDAT" and data and found <= expected:
-            found += len(inflate.decompress(data, _PIECE))
+    for data in _pieces(chunks):
+        while data and found <= expected:
+            found += len(inflate.decompress(data, _LARGEST))
             data = inflate.unconsumed_tail
     found += len(inflate.flush())
     if found != expected:

@@ -52,8 +52,15 @@ class Samples:
         return 3 if is_coloured else 0
 
 
-def samples_of(tif: TiffFile, page: TiffPage) -> Samples:
+def samples_of(tif: TiffFile, page: TiffPage, axes: str) -> Samples:
     """Tell what the samples of a page are.
+
+    Parameters
+    ----------
+    tif, page : tifffile.TiffFile, tifffile.TiffPage
+        The page and its file.
+    axes : str
+        Of the image; a description may call samples ``C`` rather than ``S``.
 
     Raises
     ------
@@ -62,6 +69,8 @@ def samples_of(tif: TiffFile, page: TiffPage) -> Samples:
     """
     from tifffile import PHOTOMETRIC
 
+    if page.samplesperpixel > 1 and "S" not in axes:
+        return Samples(0)
     count, extra = page.samplesperpixel, tuple(int(sample) for sample in page.extrasamples)
     is_plain = not (tif.is_imagej or tif.is_ome)
     # Intensities that a microscope's program gave a colormap stay intensities.

@@ -136,7 +136,8 @@ def _opened(path: Path) -> Iterator[_Image]:
                 check_complete(tif, one)
                 check_pages_are_equal(one, kinds)
             notes = [*notes, *surplus(series[0])]
-            yield _Image(tif, series, notes, samples_of(tif, series[0].keyframe))
+            axes, _shape = _axes(series[0])
+            yield _Image(tif, series, notes, samples_of(tif, series[0].keyframe, axes))
 
 
 def _header(image: _Image) -> Header:
