@@ -73,6 +73,14 @@ class TestPixelSizes:
         assert back.units == ("pixel", "micrometer", "nanometer")
         assert back.axis_labels == ("c", "y", "x")
 
+    def test_what_ome_says_besides_is_named(
+        self, path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        names = {"Name": [f"dye {n}" for n in range(len(STACK))]}
+        tifffile.imwrite(path, STACK, ome=True, metadata={"axes": "CYX", "Channel": names})
+        read_picture(path)
+        assert "has more of OME's metadata (names of channels), which is left out" in caplog.text
+
     def test_a_resolution_in_centimetres_is_a_size(self, path: Path) -> None:
         tifffile.imwrite(path, STACK[0], resolution=(300, 150), resolutionunit="centimeter")
         back = read_picture(path)

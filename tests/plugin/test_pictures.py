@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pytest
 import tifffile
 
-from napari_srgan.files import Picture, UnreadableImage, write_picture
+from napari_srgan.files import Metadata, Picture, UnreadableImage, write_picture
+from napari_srgan.files.provenance import described
 from napari_srgan.plugin.pictures import read_images
 
 H, W = 13, 9
@@ -90,3 +91,10 @@ class TestLayers:
         (tmp_path / "a.png").write_bytes(b"<html>not found</html>")
         with pytest.raises(UnreadableImage, match=r"a\.png is a web page"):
             opened(str(tmp_path / "a.png"))
+
+
+def test_how_a_file_was_made_is_known_of_its_layer(tmp_path: Path) -> None:
+    record = {"model": "drawing", "generative": True}
+    written = Metadata(description=described("A cell.", record))
+    write_picture(tmp_path / "a.png", Picture(noise((H, W)), rgb=False, metadata=written))
+    assert opened(str(tmp_path / "a.png")).metadata == {"napari-srgan": record}

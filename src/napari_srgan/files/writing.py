@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from napari_srgan.files.atomic import written_whole
 from napari_srgan.files.metadata import Density, Metadata
-from napari_srgan.files.photo import bmp, jpeg, png
+from napari_srgan.files.photo import bmp, jpeg, png_metadata
 from napari_srgan.files.picture import IMAGE_SUFFIXES, Picture
 from napari_srgan.files.tiff.pixel_sizes import dots_per_centimeter
 from napari_srgan.files.tiff.writing import write_tiff
@@ -168,7 +168,7 @@ def _write_png(file: IO[bytes], picture: Picture) -> list[str]:
         encoded = bytes(imagecodecs.png_encode(np.ascontiguousarray(_spread(data, picture.bits))))
     else:
         encoded = _encoded(data, "PNG")
-    file.writelines(png.with_metadata(encoded, known))
+    file.writelines(png_metadata.with_metadata(encoded, known))
     return list(known.lost(*_OF_ALL, "iptc", "colour_chunks", "texts"))
 
 

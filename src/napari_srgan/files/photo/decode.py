@@ -26,6 +26,7 @@ from napari_srgan.files.photo.jpeg import (
     read_segments,
 )
 from napari_srgan.files.photo.modes import pixels_of, plain_mode
+from napari_srgan.files.photo.png_metadata import png_metadata
 from napari_srgan.files.picture import (
     Header,
     UnreadableImage,
@@ -166,7 +167,7 @@ def _open_png(file: IO[bytes], *, pixels: bool) -> _Photo:
         raise ValueError("it is an animation of 16 bits, of which no decoder is at hand")
     if pixels:
         png.check_length(chunks)
-    known, notes = png.png_metadata(chunks)
+    known, notes = png_metadata(chunks)
     image = PngImagePlugin.PngImageFile(io.BytesIO(chunks.bare()))
     return _Photo("PNG", image, known, notes, chunks)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, TypeAlias, cast
@@ -124,6 +125,20 @@ def _description(tif: TiffFile, page: TiffPage) -> str | None:
         stated = json.loads(page.shaped_description).get("Description")
         return str(stated) if stated else None
     return text.strip() or None
+
+
+_FURTHER_OME = {
+    "names of channels": r"<Channel\b[^>]*\bName=",
+    "instrument": r"<Instrument\b",
+    "annotations": r"<StructuredAnnotations\b",
+    "regions": r"<ROI\b",
+    "planes' positions": r"<Plane\b",
+}
+
+
+def further_ome(xml: str) -> list[str]:
+    """Name what OME's metadata hold besides sizes, axes and a description."""
+    return [word for word, pattern in _FURTHER_OME.items() if re.search(pattern, xml)]
 
 
 def extra_tags(known: Metadata) -> Sequence[ExtraTag]:

@@ -34,7 +34,7 @@ from napari_srgan.files.tiff.colours import (
     dtype_of,
     samples_of,
 )
-from napari_srgan.files.tiff.metadata import tiff_metadata
+from napari_srgan.files.tiff.metadata import further_ome, tiff_metadata
 from napari_srgan.files.tiff.pages import files_of, images_of
 from napari_srgan.files.tiff.pixel_sizes import tiff_steps
 
@@ -189,6 +189,8 @@ def _fitting(image: _Image, known: Metadata) -> tuple[Metadata, list[str]]:
     if known.geo and image.orientation != 1:
         known = replace(known, geo=Directory())
         notes.append("has a georeference that does not hold upright, which is left out")
+    if image.tif.is_ome and (more := further_ome(image.tif.ome_metadata or "")):
+        notes.append(f"has more of OME's metadata ({', '.join(more)}), which is left out")
     if image.tif.is_imagej and (stated := image.tif.imagej_metadata):
         if "cf" in stated and not image.is_signed:
             notes.append("has a calibration of its values, which is left out: they are raw")
