@@ -1,4 +1,4 @@
-"""The command line: ``napari-srgan upscale | report | info | models | fetch | demo``."""
+"""The command line: ``napari-srgan upscale | report | info | models | convert | fetch | demo``."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ app = typer.Typer(
 
 Result = TypeVar("Result")
 
+_AS = "How another project's model file is to be read, where its tensors leave that open."
+
 INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
 
 
@@ -47,6 +49,8 @@ def upscale(
         Path, typer.Option("--output", "-o", help="A folder; or a file, for a single input.")
     ],
     model: Annotated[str, typer.Option(help="A name (see: models) or a file.")] = "",
+    scale: Annotated[int | None, typer.Option(help="Of a model that has several.")] = None,
+    read_as: Annotated[str | None, typer.Option("--as", metavar="NAME", help=_AS)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, cuda:all, mps.")] = "auto",
     tile: Annotated[str, typer.Option(help="Edge in pixels, or auto. Changes no pixel.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32, float16, bfloat16.")] = "auto",
@@ -88,7 +92,7 @@ def upscale(
             device, precision, _tile(tile), _nan(nan), _quality(quality), consistent
         )
         choose_precision(precision, choose_devices(device)[0], np.dtype(np.uint8))
-        loaded = load_model(model or DEFAULT_MODEL)
+        loaded = load_model(model or DEFAULT_MODEL, scale=scale, dialect=read_as)
     with warnings_printed("napari_srgan"):
         failed = sum(
             not _upscale_one(task, loaded, normalize, settings, channel_axis) for task in tasks
@@ -229,6 +233,11 @@ def models(
         bool,
         typer.Option("--verify", help="Instead, run the self-tests of those that are here."),
     ] = False,
+    inspect: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Instead, tell what is recognised in a model file."),
+    ] = None,
+    read_as: Annotated[str | None, typer.Option("--as", metavar="NAME", help=_AS)] = None,
 ) -> None:
     """List the models: where their weights are, and what each is for.
 
@@ -238,19 +247,31 @@ def models(
     if verify:
         _check_up()
         return
+    if inspect is not None:
+        with _told():
+            from napari_srgan.store.convert import describe
+
+            for line in describe(inspect, read_as):
+                say(line)
+        return
     with _told():
         from napari_srgan.store.cache import Present, cache_folder, plan, registry
         from napari_srgan.store.generative import in_words
 
         cache = cache_folder()
-        for weights in registry():
-            match plan(weights, cache, offline=False):
-                case Present(path):
-                    where = "in the package" if weights.file == path.name else "downloaded"
-                case _:
-                    where = f"to be downloaded: napari-srgan fetch {weights.name}"
-            named = f"{weights.name} (×{weights.scale}, {where})"
-            say(f"{named}: {in_words(weights.generative)}\n    {weights.purpose}")
+        groups = {False: "Faithful", True: "Generative", None: "Not known"}
+        for generative, title in groups.items():
+            group = [weights for weights in registry() if weights.generative is generative]
+            if group:
+                say(f"{title}:")
+            for weights in group:
+                match plan(weights, cache, offline=False):
+                    case Present(path):
+                        where = "in the package" if weights.file == path.name else "downloaded"
+                    case _:
+                        where = f"to be downloaded: napari-srgan fetch {weights.name}"
+                named = f"{weights.name} (×{weights.scale}, {where})"
+                say(f"  {named}: {in_words(weights.generative)}\n      {weights.purpose}")
         say(f"Downloads are kept in {cache}.")
 
 
@@ -263,6 +284,35 @@ def _check_up() -> None:
             wrong += finding.wrong
     if wrong:
         raise typer.Exit(1)
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A model file.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The .safetensors to write.")],
+    read_as: Annotated[str | None, typer.Option("--as", metavar="NAME", help=_AS)] = None,
+    licence: Annotated[str, typer.Option(help="Terms of use of the weights, a line.")] = "",
+    generative: Annotated[
+        bool | None,
+        typer.Option("--generative/--faithful", help="Whether it invents detail. [not known]"),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a file that exists.")] = False,
+) -> None:
+    """Write another project's model file as one of this package's, which computes the same."""
+    with _told():
+        from napari_srgan.store.convert import convert as converted
+        from napari_srgan.store.generative import in_words
+
+        model = converted(
+            source,
+            target,
+            dialect=read_as,
+            licence=licence,
+            generative=generative,
+            overwrite=overwrite,
+        )
+        said = f"{model.network.family} ×{model.scale}, {in_words(model.generative)}"
+        say(f"{target}: {said}. Licence: {model.metadata['licence']}.")
 
 
 @app.command()

@@ -60,7 +60,9 @@ class _Writer:
         self._last = max(p for p, layer in enumerate(layers, 1) if isinstance(layer, Convolution))
         self._image = {0}  # values that are the image, perhaps shifted by a mean
         for place, layer in enumerate(layers, 1):
-            shifted = isinstance(layer, (Pointwise, PixelUnshuffle)) or _makes_colours(layer)
+            shifted = isinstance(layer, (Pointwise, PixelUnshuffle, Interpolate)) or _makes_colours(
+                layer
+            )
             if shifted and sources_of(layer)[0] in self._image:
                 self._image.add(place)
 
@@ -91,6 +93,8 @@ class _Writer:
 
     def _convolution(self, place: int, layer: Convolution) -> None:
         if layer.source in self._image or layer.source == self._last_sum:
+            if layer.source not in self._full:
+                self._widen(layer.source)
             self._add(place, replace(layer, source=self._at(layer.source, full=True)), full=True)
             if layer.source == self._last_sum:  # rounded at once: half the memory for what follows
                 self._at(place, full=False)

@@ -152,10 +152,10 @@ def prepared(layers: Layers, precision: torch.dtype) -> Layers:
 
 
 def input_dtype(layers: Layers) -> torch.dtype:
-    """Return the type in which the input is taken: the first weights', unless it is cast itself."""
-    if any(isinstance(layer, Cast) and layer.source == 0 for layer in layers):
-        return torch.float32
-    return next(_convolutions(layers)).weight.dtype
+    """Return the type in which the input is taken: the weights', float32 where any are in that."""
+    dtypes = {layer.weight.dtype for layer in _convolutions(layers)}
+    cast = any(isinstance(layer, Cast) and layer.source == 0 for layer in layers)
+    return torch.float32 if cast or torch.float32 in dtypes else dtypes.pop()
 
 
 def _spec(layer: Layer, size: Extent, step: int, sources: list[ValueSpec]) -> ValueSpec:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from napari_srgan.models.drcn import DRCN
 from napari_srgan.models.edsr import EDSR
+from napari_srgan.models.espcn import ESPCN
 from napari_srgan.models.generator import Generator
 from napari_srgan.models.mdsr import MDSR
 from napari_srgan.models.rrdb import RRDBNet
+from napari_srgan.models.srcnn import SRCNN
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.models.srresnet_variant import SRResNetVariant
 from napari_srgan.models.srvgg import SRVGG
@@ -17,4 +20,7 @@ FAMILIES: dict[str, type[Generator]] = {
     MDSR.family: MDSR,
     RRDBNet.family: RRDBNet,
     SRVGG.family: SRVGG,
+    SRCNN.family: SRCNN,
+    ESPCN.family: ESPCN,
+    DRCN.family: DRCN,
 }
