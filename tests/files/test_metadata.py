@@ -225,6 +225,15 @@ def test_exif_of_either_byte_order_is_read_and_laid_out(order: str) -> None:
     assert tags.read_block(tags.block_of(swapped)).in_order(order) == directory
 
 
+def test_directories_that_lead_to_each_other_without_end_have_one() -> None:
+    """Each of a thousand tags leads to all thousand again, three deep: a thousand million reads."""
+    leads = (tags.CAMERA, tags.PLACE, 0xA005)
+    entries = [struct.pack("<HHII", lead, 4, 1, 8) for lead in leads for _ in range(1000)]
+    block = b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(entries) + bytes(4)
+    found = tags.read_block(block)
+    assert set(found.inner) == set(leads)
+
+
 def test_exif_too_large_for_a_jpeg_is_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

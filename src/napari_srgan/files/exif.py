@@ -230,7 +230,7 @@ class _Reader:
     keeps_places: bool = False
 
     def read(self, start: int, may_lead_on: frozenset[int] = _INNER) -> Directory:
-        """Read a directory; a tag leads on to another one once, so that circles have an end."""
+        """Read a directory; a tag leads on once, and not again below: circles have an end."""
         self.file.seek(start)
         width, head = (20, "Q") if self.big else (12, "H")
         first = self.file.read(calcsize("=" + head))
@@ -243,9 +243,11 @@ class _Reader:
         for at in range(0, len(entries) - width + 1, width):
             number, kind = unpack(f"{self.order}HH", entries[at : at + 4])
             rest = entries[at + 4 : at + width]
-            if number in may_lead_on:
-                with suppress(ValueError):
-                    inner[number] = self.read(self._lead(kind, rest), may_lead_on - {number})
+            if number in _INNER:
+                if number in may_lead_on:
+                    may_lead_on -= {number}
+                    with suppress(ValueError):
+                        inner[number] = self.read(self._lead(kind, rest), may_lead_on)
             elif tag := self._tag(number, kind, rest):
                 tags[number] = tag
         return Directory(self.order, tags, inner)
