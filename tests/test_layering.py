@@ -90,6 +90,7 @@ MORE_PACKAGES = {
     "training.cli": {"typer", "tqdm"},
     "training.metrics.mos.figure": {"matplotlib"},
     "training.run.lock": {"filelock"},
+    "training.optimise.vgg": {"safetensors"},
     "training.watch.curves": {"matplotlib"},
 }
 # What an extra of pyproject.toml brings, for those who want what needs it.

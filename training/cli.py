@@ -222,6 +222,9 @@ def evaluate(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="As for napari-srgan upscale.")] = "float32",
+    perceptual_weights: Annotated[
+        Path | None, typer.Option(help="AlexNet's and VGG16's, for LPIPS: a folder or a file.")
+    ] = None,
 ) -> None:
     """Measure models of one scale by the paper's protocol, beside nearest and bicubic.
 
@@ -235,7 +238,8 @@ def evaluate(
     colour drift: worst mean shift of a channel, in levels; 0 is best.
     checkerboard: patterns of the scale's period beyond HR's; 0 is best.
     flat noise: what flat regions gained, in levels; below 0 they are smoother.
-    LPIPS: a learned distance, where its package and weights are; 0 is best.
+    out of range %: pixels beyond HR's range within 7 × 7 pixels, by 8 levels; 0 is best.
+    LPIPS-Alex, LPIPS-VGG: learned distances, where their networks are; 0 is best.
     """  # noqa: D301 - the mark by which lines of help are kept apart
     from functools import partial
 
@@ -250,9 +254,9 @@ def evaluate(
         write_csv,
         write_json,
     )
-    from napari_srgan.training.metrics.lpips import load_lpips
+    from napari_srgan.training.metrics.lpips import find_distances
     from napari_srgan.training.metrics.pairs import find_data_sets
-    from napari_srgan.training.metrics.table import FURTHER
+    from napari_srgan.training.metrics.table import FURTHER, measures_of
 
     with _told():
         settings = Settings(device=device, precision=precision)
@@ -266,9 +270,7 @@ def evaluate(
         }
         scale = _one_scale({one.name: one.scale for one in loaded})
         data_sets = find_data_sets(data)
-        also = dict(FURTHER)
-        if lpips := load_lpips():
-            also["lpips"] = lambda made: lpips(made.upscaled, made.high)
+        also = dict(FURTHER) | measures_of(find_distances(perceptual_weights))
         steps = iter_evaluate(data_sets, upscalers, also=also, scale=scale)
         with tqdm(unit="image", leave=False) as bar:
             while True:
@@ -496,6 +498,21 @@ def mos(
             write_analysis(analysis, json)
         if figure:
             draw_distribution(analysis).savefig(figure)
+
+
+@app.command()
+def fetch(
+    networks: Annotated[list[str], typer.Argument(help="vgg16, vgg19, alexnet.")],
+) -> None:
+    """Download perceptual networks, with torchvision's weights, for losses and for LPIPS."""
+    with _told():
+        from napari_srgan.training.optimise.vgg import PUBLISHED, find_published
+
+        by_name = {name.lower(): published for name, published in PUBLISHED.items()}
+        if unknown := [name for name in networks if name.lower() not in by_name]:
+            raise ValueError(f"Networks are {', '.join(by_name)}; got {unknown[0]!r}.")
+        for name in networks:
+            typer.echo(find_published(published=by_name[name.lower()], progress=True))
 
 
 @app.command()

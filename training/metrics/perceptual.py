@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter, uniform_filter
 
 from napari_srgan.resampling import Pixels, shrink
-from napari_srgan.training.metrics.fidelity import luminance
+from napari_srgan.training.metrics.fidelity import LUMA, luminance
 from napari_srgan.training.metrics.spectra import (
     ROUNDING_NOISE,
     energy,
@@ -25,6 +25,7 @@ from napari_srgan.training.metrics.spectra import (
 GRID_PERIOD = 4  # pixels: two pixel shuffles of ×2 leave patterns of 2 and of 4
 FLAT_STD = 2.0  # levels: rounding and faint noise stay below, the weakest texture is above
 FLAT_WINDOW = 7  # pixels
+NEARBY, OUTSIDE_LEVELS = 7, 8.0  # pixels across, and levels beyond the range there
 
 _WINDOW = 16  # pixels: the longest period that a ×4 network has to invent is 8
 _NEIGHBOURS = 1.0  # windows: σ of the neighbourhood in which energies are compared
@@ -173,6 +174,30 @@ def flat_noise(upscaled: Pixels, reference: Pixels) -> float:
     if not flat.any():
         return 0.0
     return float(np.mean(_local_std(luminance(upscaled))[flat] - before[flat]))
+
+
+def outside_share(upscaled: Pixels, reference: Pixels) -> float:
+    """Return the share of pixels whose luminance is outside the reference's range nearby, 0 to 1.
+
+    The range is that of the 7 × 7 pixels around, wider by 8 levels at both ends. Texture may lie
+    elsewhere than in the reference without leaving it; halos and a mesh do not.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    _check_shapes(upscaled, reference)
+    found, wanted = _full_range(upscaled), _full_range(reference)
+    above = found > maximum_filter(wanted, NEARBY) + OUTSIDE_LEVELS
+    below = found < minimum_filter(wanted, NEARBY) - OUTSIDE_LEVELS
+    return float(np.mean(above | below))
+
+
+def _full_range(image: Pixels) -> NDArray[np.float64]:
+    """Return luminance in levels of 255, not rounded: :func:`luminance` has 219 of them."""
+    values: NDArray[np.float64] = image @ np.array(LUMA) if image.ndim == 3 else image.astype(float)
+    return values
 
 
 def perceptual_distance(upscaled: Pixels, reference: Pixels) -> PerceptualDistance:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from napari_srgan.resampling import Pixels
@@ -12,6 +13,7 @@ from napari_srgan.training.metrics.perceptual import (
     colour_drift,
     flat_noise,
     high_frequency_ratio,
+    outside_share,
     perceptual_distance,
 )
 
@@ -50,8 +52,18 @@ FURTHER: Mapping[str, Measure] = MappingProxyType(
         "colour_drift": lambda made: colour_drift(made.upscaled, made.low).worst,
         "checkerboard": lambda made: checkerboard(made.upscaled, made.high, made.scale),
         "flat_noise": lambda made: flat_noise(made.upscaled, made.high),
+        "outside": lambda made: 100 * outside_share(made.upscaled, made.high),
     }
 )
+
+
+def measures_of(distances: Mapping[str, Callable[[Pixels, Pixels], float]]) -> dict[str, Measure]:
+    """Return distances of two images as measures of an outcome, to its original."""
+    return {name: partial(_to_original, distance) for name, distance in distances.items()}
+
+
+def _to_original(distance: Callable[[Pixels, Pixels], float], made: Outcome) -> float:
+    return distance(made.upscaled, made.high)
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,9 @@ _COLUMNS = {
     "colour_drift": Column("colour drift", 2),
     "checkerboard": Column("checkerboard", 3),
     "flat_noise": Column("flat noise", 2),
-    "lpips": Column("LPIPS", 4),
+    "outside": Column("out of range %", 2),
+    "lpips_alex": Column("LPIPS-Alex", 4),
+    "lpips_vgg": Column("LPIPS-VGG", 4),
 }
 
 

@@ -19,6 +19,7 @@ from napari_srgan.training.metrics.perceptual import (
     colour_drift,
     flat_noise,
     high_frequency_ratio,
+    outside_share,
     perceptual_distance,
 )
 
@@ -359,3 +360,17 @@ def test_measures_refuse_pixels_that_are_not_uint8(measure):
 def test_measures_by_windows_refuse_images_smaller_than_one(measure):
     with pytest.raises(ValueError, match="16 × 16"):
         measure(np.zeros((15, 60), np.uint8), np.zeros((15, 60), np.uint8))
+
+
+def test_pixels_beyond_the_range_nearby_are_counted_and_others_are_not():
+    flat = np.full((40, 50, 3), 100, np.uint8)
+    line = flat.copy()
+    line[20] = 120
+    assert outside_share(line, flat) == 1 / 40
+    assert outside_share(flat, flat) == 0
+    assert outside_share(flat + np.uint8(7), flat) == 0
+    assert outside_share(flat + np.uint8(9), flat) == 1
+    assert outside_share(flat[..., 0] + np.uint8(9), flat[..., 0]) == 1
+    moved = np.roll(line, 3, axis=0)  # within reach of the line that is there
+    assert outside_share(moved, line) == 0
+    assert outside_share(np.roll(line, 4, axis=0), line) == 1 / 40
