@@ -63,7 +63,12 @@ def train(
         typer.Option(help="Images to validate on and not train on, such as 'val/*'."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
-    vgg_weights: Annotated[Path | None, typer.Option(help="VGG19's, if not downloaded.")] = None,
+    vgg_weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--perceptual-weights", "--vgg-weights", help="VGG's: a file, or a folder with it."
+        ),
+    ] = None,
     random_vgg: Annotated[
         bool, typer.Option("--random-vgg", help="Random VGG19 weights, to try out.")
     ] = False,

@@ -20,7 +20,7 @@ from napari_srgan.wording import did_you_mean
 
 log = logging.getLogger(__name__)
 
-CONTENT_LOSSES = ("mse", "l1", "luminance", "psnr", "vgg22", "vgg54")
+CONTENT_LOSSES = ("mse", "l1", "luminance", "psnr", "vgg22", "vgg54", "vgg16-22", "vgg16-53")
 BATCH_NORM = ("train", "frozen")
 SCHEDULES = ("constant", "cosine", "halving")
 # v5 §3.2: brings the VGG loss to the scale of the MSE; it enters eq. 5 squared, as about 0.006.

@@ -15,6 +15,7 @@ import torch
 
 from napari_srgan.inference.devices import choose_device
 from napari_srgan.models.generator import Generator as Upscaler
+from napari_srgan.models.vgg import VGG16Features, VGG19Features, VGGFeatures
 from napari_srgan.store.checkpoint import load_checkpoint
 from napari_srgan.training.config import Recipe
 from napari_srgan.training.data.device_crops import choose_sampler
@@ -48,7 +49,12 @@ from napari_srgan.training.watch.observer import Observer
 from napari_srgan.training.watch.validation import Held, held_images
 
 MOST_VALIDATED = 16  # of DIV2K's 100: more take longer than a thousand steps on a card
-VGG_LAYERS = {"vgg22": (2, 2), "vgg54": (5, 4)}
+VGG_LAYERS: dict[str, tuple[type[VGGFeatures], tuple[int, int]]] = {
+    "vgg22": (VGG19Features, (2, 2)),
+    "vgg54": (VGG19Features, (5, 4)),
+    "vgg16-22": (VGG16Features, (2, 2)),
+    "vgg16-53": (VGG16Features, (5, 3)),
+}
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class Plan:
     hold_back : tuple of str
         Patterns of images that are validated on and not trained on.
     vgg_weights : Path, optional
-        A file to use in place of the download.
+        A file to use in place of the download, or a folder that holds it.
     random_vgg : bool
         Whether VGG losses use random weights, which are good for trying things out only.
     start_from : Path, optional
@@ -238,8 +244,10 @@ class _Work:
             if name not in VGG_LAYERS:
                 self._losses[name] = pixel_loss(name)
                 continue
+            kind, layer = VGG_LAYERS[name]
             loaded = load_vgg(
-                VGG_LAYERS[name],
+                layer,
+                kind=kind,
                 file=self._plan.vgg_weights,
                 random=self._plan.random_vgg,
                 progress=self._team.leads,

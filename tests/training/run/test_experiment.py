@@ -19,10 +19,12 @@ import pytest
 import tifffile
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
 from napari_srgan.inference.verify import verify
 from napari_srgan.models.srresnet import SRResNet
+from napari_srgan.models.vgg import VGG16Features
 from napari_srgan.store.checkpoint import load_checkpoint, save_checkpoint
 from napari_srgan.store.self_test import make_self_test
 from napari_srgan.training.cli import app
@@ -663,6 +665,23 @@ def test_what_is_held_back_by_name_is_validated_on_alone(tmp_path, images) -> No
     data = div2k(images, tmp_path / "data", 2)
     plan = plan_of(data, tmp_path / "run", small(), cache=tmp_path / "cache", hold_back=("*0.png",))
     assert not any("DIV2K" in event.text for event in run(plan) if isinstance(event, Note))
+
+
+def test_a_content_loss_looks_through_vgg16_from_a_folder_of_files(tmp_path, images) -> None:
+    folder = tmp_path / "networks"
+    folder.mkdir()
+    (folder / "notes.pth").write_bytes(b"no network")
+    save_file(VGG16Features(5, 3).state_dict(), folder / "trunk.safetensors")
+    recipe = small(pretrain__content_loss="vgg16-22", pretrain__steps=1)
+    plan = plan_of(images, tmp_path / "run", recipe, vgg_weights=folder)
+    run(plan)
+    assert list(RunFolder(plan.out).described()["vgg"]) == ["vgg16-22"]
+    assert "trunk.safetensors" in RunFolder(plan.out).described()["vgg"]["vgg16-22"]
+    other = plan_of(
+        images, tmp_path / "other", small(pretrain__content_loss="vgg22"), vgg_weights=folder
+    )
+    with pytest.raises(OSError, match="holds VGG19's weights"):
+        run(other)
 
 
 def test_packing_tells_how_far_it_is(tmp_path, images) -> None:
