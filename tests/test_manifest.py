@@ -43,12 +43,23 @@ def test_every_command_names_something_to_call(manifest):
 
 def test_every_contribution_refers_to_a_command_and_every_command_is_referred_to(contributions):
     defined = {command["id"] for command in contributions["commands"]}
-    items = [item for kind in ("widgets", "readers", "sample_data") for item in contributions[kind]]
+    kinds = "widgets", "readers", "writers", "sample_data"
+    items = [item for kind in kinds for item in contributions[kind]]
     items += [item for menu in contributions["menus"].values() for item in menu]
     used = [item["command"] for item in items]
 
     assert set(used) == defined
     assert len(contributions["commands"]) == len(defined)
+
+
+def test_commands_that_need_arguments_cannot_be_chosen_from_the_palette(contributions):
+    """napari's command palette lists all, and calls them with a viewer at most."""
+    called_with_a_path = {
+        item["command"] for kind in ("readers", "writers") for item in contributions[kind]
+    }
+    disabled = {command["id"] for command in contributions["commands"] if command.get("enablement")}
+
+    assert disabled == called_with_a_path
 
 
 def test_napari_takes_menu_items_where_they_are_put(contributions):

@@ -146,9 +146,17 @@ def test_another_file_of_the_same_name_gets_a_number(file, random_network, tmp_p
     assert load_model("mine").network.blocks == 2
 
 
-def test_a_file_cannot_take_the_name_of_a_model_that_ships(random_network, tmp_path):
-    path = tmp_path / "model.safetensors"
+def test_a_file_keeps_its_name_whatever_its_metadata_say(random_network, tmp_path):
+    path = tmp_path / "my model.safetensors"
     save_checkpoint(path, random_network(), {"name": DEFAULT_MODEL})
+
+    assert remember(path) == "my model"
+    assert load_model("my model").name == "my model"
+
+
+def test_a_file_cannot_take_the_name_of_a_model_that_ships(random_network, tmp_path):
+    path = tmp_path / f"{DEFAULT_MODEL}.safetensors"
+    save_checkpoint(path, random_network(), {})
 
     assert remember(path) == f"{DEFAULT_MODEL} (2)"
     assert load_model(DEFAULT_MODEL).network.blocks == 16

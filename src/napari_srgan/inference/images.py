@@ -17,6 +17,8 @@ Normalize: TypeAlias = str | tuple[float, float]
 _Range = TypeVar("_Range")  # a value range, or one that is yet to be found
 
 COLOUR_CHANNELS = (3, 4)  # RGB and RGBA
+# An axis that is at most so long, and so many times shorter than both before it, is no width.
+_MOST_CHANNELS, _MUCH_LONGER = 16, 4
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def layout_of(
     dtype : dtype-like
         A boolean, integer or floating type.
     rgb : bool, optional
-        Whether the last axis holds colours. Left out, an axis of 3 or 4 after two others does.
+        Whether the last axis holds colours. Left out, an axis of 3 or 4 after two others does, and
+        one that looks like other channels (:func:`ends_in_channels`) is refused.
     channel_axis : int, optional
         Of the array, one of those before the plane; negative ones count from the end.
 
@@ -104,10 +107,11 @@ def layout_of(
         )
     if rgb is None:
         rgb = len(shape) >= 3 and shape[-1] in COLOUR_CHANNELS
-        if not rgb and len(shape) >= 3 and shape[-1] <= 2:
+        if ends_in_channels(shape):
             raise ValueError(
                 f"Expected 2-D, RGB or RGBA planes; got shape {shape}, whose last axis is "
-                f"{shape[-1]} long. Say rgb=False if that is the width; else move or drop the axis."
+                f"{shape[-1]} long. If it holds channels, move it to the front and say "
+                "channel_axis=0; say rgb=False if it is the width."
             )
     if rgb and (len(shape) < 3 or shape[-1] not in COLOUR_CHANNELS):
         raise ValueError(f"rgb=True expects shape (…, h, w, 3) or (…, h, w, 4); got {shape}.")
@@ -135,6 +139,14 @@ def check_not_masked(image: Any) -> None:
             "Masked pixels have no value. Give them one first: image.filled(value), or "
             "dask.array.ma.filled(image, value)."
         )
+
+
+def ends_in_channels(shape: tuple[int, ...]) -> bool:
+    """Return whether the last axis, without being colours, is too short to be an image's width."""
+    if len(shape) < 3 or shape[-1] in COLOUR_CHANNELS:
+        return False
+    last = shape[-1]
+    return last <= 2 or (last <= _MOST_CHANNELS and min(shape[-3:-1]) >= _MUCH_LONGER * last)
 
 
 def _channel_axis(axis: int | None, shape: tuple[int, ...], leading: Sequence[int]) -> int | None:

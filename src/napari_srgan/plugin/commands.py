@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info
@@ -69,6 +70,49 @@ def open_images(viewer: napari.viewer.Viewer) -> None:
         show_error(str(error))
         return
     viewer.add_layer(Layer.create(pixels, options, kind))
+
+
+def open_model() -> None:
+    """Ask for a model file and make it one of those that can be chosen."""
+    from qtpy.QtWidgets import QFileDialog
+
+    from napari_srgan.plugin.reader import read_model
+    from napari_srgan.store.registry import MODEL_SUFFIXES
+
+    kinds = f"Models ({' '.join(f'*{suffix}' for suffix in MODEL_SUFFIXES)})"
+    path, _ = QFileDialog.getOpenFileName(None, "Add a model file", "", kinds)
+    if not path:
+        return
+    try:
+        read_model(path)
+    except (OSError, ValueError) as error:
+        log.info("the chosen model could not be added", exc_info=True)
+        show_error(str(error))
+
+
+def save_tiff(viewer: napari.viewer.Viewer) -> None:
+    """Ask for a file name and save the selected image layer as TIFF with pixel size and units."""
+    from napari.layers import Image
+    from qtpy.QtWidgets import QFileDialog
+
+    from napari_srgan.plugin.writer import write_tiff
+
+    layer = viewer.layers.selection.active
+    if not isinstance(layer, Image):
+        show_error("Select one image layer first.")
+        return
+    kinds = "TIFF with pixel size (*.tif *.tiff)"
+    path, _ = QFileDialog.getSaveFileName(None, "Save as TIFF", f"{layer.name}.tif", kinds)
+    if not path:
+        return
+    pixels, state, _kind = layer.as_layer_data_tuple()
+    try:
+        write_tiff(path if Path(path).suffix else f"{path}.tif", pixels, state)
+    except (OSError, ValueError) as error:
+        log.info("the layer could not be saved", exc_info=True)
+        show_error(str(error))
+    else:
+        show_info(f"Saved {layer.name} with its pixel size.")
 
 
 def fetch_weights() -> None:

@@ -101,6 +101,8 @@ def faithful_counterpart(model: Model) -> Model | None:
 def remember(path: Path) -> str:
     """Add a checkpoint to the models of this session and return the name it is chosen by.
 
+    That is the file's, without its suffix, whatever the checkpoint calls itself.
+
     Raises
     ------
     OSError, ValueError
@@ -109,7 +111,7 @@ def remember(path: Path) -> str:
     path = path.absolute()
     model = _load_file(path, None)
     info = ModelInfo(
-        model.name,
+        printable(path.stem),
         scale=model.scale,
         family=model.network.family,
         purpose=f"Your own model, from {printable(path)}.",

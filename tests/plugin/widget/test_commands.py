@@ -7,8 +7,16 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QLabel, QMenu
 
 import napari_srgan
+from napari_srgan.files import read_picture
 from napari_srgan.plugin import commands
-from napari_srgan.plugin.commands import DOCK, fetch_weights, open_images, upscale_selected
+from napari_srgan.plugin.commands import (
+    DOCK,
+    fetch_weights,
+    open_images,
+    open_model,
+    save_tiff,
+    upscale_selected,
+)
 from napari_srgan.plugin.widget import Upscale
 from napari_srgan.store import cache as store
 from napari_srgan.store import registry
@@ -74,6 +82,55 @@ class TestMenus:
         dialog.close()
 
         assert {"Model", "Device", "Tile size", "Cache folder"} <= set(texts)
+
+
+class TestPalette:
+    def test_what_can_be_chosen_there_can_be_run(self, viewer, monkeypatch, settled):
+        """The palette calls a command with nothing but the viewer."""
+        from napari._app_model import get_app_model
+
+        for dialog in ("getOpenFileNames", "getOpenFileName", "getSaveFileName"):
+            empty = [] if dialog.endswith("s") else ""
+            monkeypatch.setattr(
+                f"qtpy.QtWidgets.QFileDialog.{dialog}", lambda *_, empty=empty: (empty, "")
+            )
+        monkeypatch.setattr(commands, "fetch_missing", lambda: ([], []))
+        viewer.add_image(STACK[0])
+        app = get_app_model()
+        offered = [
+            command
+            for item in app.menus.get_menu(app.menus.COMMAND_PALETTE_ID)
+            if (command := item.command).id.startswith("napari-srgan.")
+            and (command.enablement is None or command.enablement.eval({}))
+        ]
+        assert len(offered) > 5
+        for command in offered:
+            app.commands.execute_command(command.id).result()
+        settled(viewer.window.dock_widgets[DOCK])
+
+
+class TestSavingAsTiff:
+    def test_the_selected_layer_is_saved_with_its_pixel_size(self, monkeypatch, tmp_path):
+        answer = lambda *_: (str(tmp_path / "cells"), "")  # noqa: E731
+        monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getSaveFileName", answer)
+        viewer = ViewerModel()
+        viewer.add_image(STACK, scale=(2, 0.107, 0.107), units=("um",) * 3)
+        save_tiff(viewer)
+
+        assert read_picture(tmp_path / "cells.tif").pixel_scale == pytest.approx((2, 0.107, 0.107))
+
+    def test_what_cannot_be_written_is_said(self, monkeypatch, tmp_path):
+        said = []
+        monkeypatch.setattr(commands, "show_error", said.append)
+        answer = lambda *_: (str(tmp_path / "nowhere" / "a.tif"), "")  # noqa: E731
+        monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getSaveFileName", answer)
+        viewer = ViewerModel()
+        save_tiff(viewer)
+        viewer.add_image(STACK)
+        save_tiff(viewer)
+
+        assert said[0] == "Select one image layer first."
+        assert "There is no folder" in said[1]
 
 
 class TestUpscaleSelected:
@@ -169,6 +226,36 @@ def test_the_api_takes_a_layer_as_plugins_are_given_it(docked):
     viewer.add_layer(layer)
 
     assert viewer.layers[-1].name == "source ×4"
+
+
+class TestAddingAModel:
+    @pytest.fixture
+    def chosen(self, monkeypatch):
+        """Have the file dialog be answered by this path."""
+        path = [""]
+        answer = lambda *_: (path[0], "")  # noqa: E731
+        monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getOpenFileName", answer)
+        return path
+
+    def test_the_chosen_file_can_be_chosen_as_a_model(self, chosen, own_model, tmp_path, messages):
+        own_model("mine")
+        registry.own_models.clear()
+        chosen[0] = str(tmp_path / "mine.safetensors")
+        open_model()
+
+        assert "mine" in registry.list_models()
+        assert "“mine” can now be chosen" in messages()[-1]
+
+    def test_what_is_no_model_is_said(self, chosen, tmp_path, monkeypatch):
+        said = []
+        monkeypatch.setattr(commands, "show_error", said.append)
+        open_model()
+        (tmp_path / "page.pth").write_text("<html>")
+        chosen[0] = str(tmp_path / "page.pth")
+        open_model()
+
+        (message,) = said
+        assert "web page" in message
 
 
 class TestFetchWeights:
