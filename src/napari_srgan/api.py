@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import numpy as np
 
 from napari_srgan.inference.devices import (
-    choose_devices,
-    choose_precision,
-    precision_name,
     release_all_memory,
 )
 from napari_srgan.inference.images import Array, Normalize, check_not_masked
@@ -25,7 +22,6 @@ from napari_srgan.inference.settings import (
     Settings,
     finish,
     iter_recorded,
-    provenance,
 )
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.store.download import DownloadError
@@ -528,10 +524,10 @@ def _iter_planned(
     settings: Settings,
 ) -> Generator[Progress, None, tuple[Any, dict[str, Any]]]:
     """Return a lazy result and its provenance as it will be, if no device runs out of memory."""
+    from napari_srgan.inference.dask_arrays import planned_provenance
+
     result = yield from steps
-    device, *_ = choose_devices(settings.device)
-    precision = precision_name(choose_precision(settings.precision, device, pixels.dtype))
-    return result, provenance(model, normalize, settings, device=str(device), precision=precision)
+    return result, planned_provenance(model, normalize, settings, pixels.dtype)
 
 
 def _iter_into_layer(

@@ -23,6 +23,11 @@ def choices(model, normalize="auto", **settings):
     return Choices(model, normalize, Settings(**settings), None)
 
 
+def now(model):
+    """Choose to compute at once what is lazy."""
+    return Choices(model, "auto", Settings(), None, "now")
+
+
 def outcome(job):
     """Run a job to its end; return what it yields and what it returns."""
     progress = []
@@ -139,7 +144,7 @@ def test_stopping_before_the_start_reads_nothing():
 
 def test_stopping_comes_before_the_pixels_are_read(tiny):
     stop = Event()
-    job = iter_job(Source(unreadable(), False, None), choices(tiny), stop)
+    job = iter_job(Source(unreadable(), False, None), now(tiny), stop)
     assert next(job).done == 0
     stop.set()
 
@@ -200,7 +205,7 @@ def test_an_error_in_a_tile_is_a_reason_not_an_exception(tiny, passes, error, re
 
 def test_too_little_memory_is_a_reason_before_anything_is_read(tiny, monkeypatch):
     monkeypatch.setattr(devices, "free_memory", lambda device: 1000)
-    failed = run(unreadable(), choices(tiny))
+    failed = run(unreadable(), now(tiny))
 
     assert isinstance(failed, Failed)
     assert "only 1.0 KiB are free" in failed.reason

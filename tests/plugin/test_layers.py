@@ -15,10 +15,10 @@ from napari.utils.colormaps import Colormap
 from napari_srgan.plugin.layers import (
     METADATA_KEY,
     full_resolution,
-    plane_index,
     upscaled_geometry,
     upscaled_layer,
 )
+from napari_srgan.plugin.slices import plane_index
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -245,10 +245,10 @@ def test_an_interpolation_kernel_of_ones_own_is_carried(pixels):
     np.testing.assert_allclose(upscaled.custom_interpolation_kernel_2d, np.ones((3, 3)) / 9)
 
 
-def test_the_name_says_the_factor_and_the_metadata_what_made_it(pixels):
+def test_the_name_says_the_factor_and_the_model_and_the_metadata_what_made_it(pixels):
     upscaled = upscaled_layer(dressed(), pixels, 4, {"model": "toy"})
 
-    assert upscaled.name == "nuclei ×4"
+    assert upscaled.name == "nuclei ×4, toy"
     assert upscaled.metadata == {"stain": "DAPI", METADATA_KEY: {"model": "toy"}}
     assert upscaled.data is pixels
 

@@ -1,12 +1,29 @@
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_srgan.inference.images import Layout
-from napari_srgan.plugin.messages import left_text, run_text, shape_text, size_text, time_text
+from napari_srgan.inference.devices import choose_devices, choose_precision
+from napari_srgan.inference.images import Layout, layout_of, parse_normalize, value_range
+from napari_srgan.inference.planning import Tiles
+from napari_srgan.inference.run import must_fill
+from napari_srgan.plugin.texts import (
+    caution_text,
+    deferred_text,
+    details_text,
+    in_controls_words,
+    left_text,
+    run_text,
+    shape_text,
+    size_text,
+    time_text,
+    too_large_text,
+)
+from napari_srgan.store.registry import ModelInfo, info_of
 
 
 def layout(*leading):
@@ -83,11 +100,69 @@ def test_a_run_is_told_by_its_size_its_time_and_its_memory():
     ]
 
 
-def test_a_run_that_does_not_fit_says_so():
-    text = run_text(layout(), 4, memory=2**30, free=2**20, seconds=0.1)
+def test_a_short_run_is_told_without_about():
+    text = run_text(layout(), 4, memory=2**20, free=2**30, seconds=0.1)
 
-    assert "1.0 GiB of memory; only 1.0 MiB are free" in text
-    assert "about" not in text
+    assert "\nunder a second\n" in text
+
+
+def test_a_run_that_does_not_fit_names_the_controls_that_make_it_fit():
+    one, many = (too_large_text(2**30, 2**20, planes=planes) for planes in (False, True))
+
+    assert one == (
+        "This takes 1.0 GiB of memory; only 1.0 MiB are free. "
+        "Choose Advanced options → Compute → when shown."
+    )
+    assert "Choose Planes → current, or Advanced options → Compute → when shown." in many
+
+
+def test_planes_that_are_computed_when_shown_are_told_by_the_time_of_one():
+    assert deferred_text(layout(3), 4, 12).splitlines() == [
+        "3 planes of 64 × 48 → 3 planes of 256 × 192 pixels",
+        "computed when shown, about 12 s a plane",
+    ]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: parse_normalize("a, b"),
+        lambda: value_range(np.zeros((5, 7)), layout_of((5, 7), "f4"), (-1e308, 1e308)),
+        lambda: must_fill(np.full((5, 7), np.nan), layout_of((5, 7), "f8"), "error"),
+        lambda: choose_devices("cuda:77"),
+        lambda: choose_precision("float8", torch.device("cpu"), np.dtype("u1")),
+        lambda: Tiles.of(64, SimpleNamespace(network=Whole(), precision=torch.float32)),
+    ],
+    ids=["normalize", "range", "nan", "device", "precision", "tile"],
+)
+def test_errors_name_controls_and_no_arguments(call):
+    with pytest.raises(ValueError) as error:  # noqa: PT011 - whichever it is
+        call()
+    text = in_controls_words(str(error.value))
+
+    assert "→" in text
+    assert not re.search(r"\b(normalize|nan|precision|tile|device)\b ?(=|must|at )", text)
+
+
+class Whole:
+    """A network that looks at the whole image for every pixel."""
+
+    radius = None
+
+    def bytes_per_pixel(self, _precision):
+        return 1
+
+
+def test_a_caution_is_one_line_with_a_sign():
+    info = info_of("srgan-x4")
+    assert caution_text(info) == "⚠ Invents detail: do not measure"
+    assert caution_text(info_of("srresnet-x4")) == ""
+    unknown = ModelInfo(str(info), **{**vars(info), "generative": None})
+    assert caution_text(unknown) == "⚠ May invent detail: not known"
+
+
+def test_a_model_is_described_by_factor_size_and_licence():
+    assert details_text(info_of("srgan-x4")) == "×4 · 3.2 MiB · BSD-3-Clause"
 
 
 def test_time_left_follows_the_pace_so_far():

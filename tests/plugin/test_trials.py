@@ -116,7 +116,7 @@ def test_a_run_that_does_not_fit_is_refused_with_what_to_do(monkeypatch, needs):
 
     refuse_too_large(source(20, 30), needs())
     with pytest.raises(
-        MemoryError, match=r"about [\d.]+ MiB of memory; only 4\.0 MiB are free\. Cho"
+        MemoryError, match=r"takes [\d.]+ MiB of memory; only 4\.0 MiB are free\. Cho"
     ):
         refuse_too_large(source(900, 950), needs())
 

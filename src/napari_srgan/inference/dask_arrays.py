@@ -14,6 +14,7 @@ import numpy as np
 from dask.delayed import delayed
 
 from napari_srgan.graph.network import InferenceNetwork
+from napari_srgan.inference.devices import choose_devices, choose_precision, precision_name
 from napari_srgan.inference.images import (
     Array,
     Layout,
@@ -33,7 +34,7 @@ from napari_srgan.inference.images import (
 )
 from napari_srgan.inference.planes import Normalization, Plane, Target
 from napari_srgan.inference.run import iter_planes, must_fill, set_up
-from napari_srgan.inference.settings import Settings
+from napari_srgan.inference.settings import Settings, provenance
 from napari_srgan.inference.tiling import Tile, tiles
 from napari_srgan.store.checkpoint import Model
 
@@ -139,6 +140,15 @@ def upscale_lazily(
     if not layout.dtype.isnative:  # joining chunks made it so
         result = da.map_blocks(np.asarray, result, layout.dtype, dtype=layout.dtype)
     return result
+
+
+def planned_provenance(
+    model: Model, normalize: Normalize, settings: Settings, dtype: np.dtype[Any]
+) -> dict[str, Any]:
+    """Return the provenance of a lazy result as it will be, if no device runs out of memory."""
+    device, *_ = choose_devices(settings.device)
+    precision = precision_name(choose_precision(settings.precision, device, dtype))
+    return provenance(model, normalize, settings, device=str(device), precision=precision)
 
 
 def _windows(layout: Layout, network: InferenceNetwork) -> Iterator[Tile]:

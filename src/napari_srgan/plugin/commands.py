@@ -58,7 +58,7 @@ def open_images(viewer: napari.viewer.Viewer) -> None:
     from napari.layers import Layer
     from qtpy.QtWidgets import QFileDialog
 
-    from napari_srgan.plugin.pictures import FILTER, read_images
+    from napari_srgan.plugin.io.pictures import FILTER, read_images
 
     paths, _ = QFileDialog.getOpenFileNames(None, "Open images with their pixel sizes", "", FILTER)
     if not paths:
@@ -76,7 +76,7 @@ def open_model() -> None:
     """Ask for a model file and make it one of those that can be chosen."""
     from qtpy.QtWidgets import QFileDialog
 
-    from napari_srgan.plugin.reader import read_model
+    from napari_srgan.plugin.io.reader import read_model
     from napari_srgan.store.registry import MODEL_SUFFIXES
 
     kinds = f"Models ({' '.join(f'*{suffix}' for suffix in MODEL_SUFFIXES)})"
@@ -95,7 +95,7 @@ def save_tiff(viewer: napari.viewer.Viewer) -> None:
     from napari.layers import Image
     from qtpy.QtWidgets import QFileDialog
 
-    from napari_srgan.plugin.writer import write_tiff
+    from napari_srgan.plugin.io.writer import write_tiff
 
     layer = viewer.layers.selection.active
     if not isinstance(layer, Image):

@@ -22,16 +22,18 @@ from superqt import QCollapsible
 
 from napari_srgan.inference.settings import Settings
 from napari_srgan.plugin.messages import Choices
-from napari_srgan.store.registry import DEFAULT_MODEL, list_models
+from napari_srgan.store.registry import DEFAULT_MODEL, ModelInfo, list_models, own_file
 
 ALL_PLANES = "all planes"
 CURRENT_PLANE = "current plane"
 STEPS = 1000  # of the progress bar
 PRECISIONS = ["auto", "float32", "float16", "bfloat16"]
 NOT_FINITE = [("refuse", "error"), ("fill from neighbours", "fill")]
+COMPUTE = [("automatic", "auto"), ("now", "now"), ("when shown", "shown")]
 
-_NO_LABEL = "\u200b"  # takes no room; an empty one would be replaced by the control's name
-_LETTERS_SHOWN = 16  # of a long choice, so that it does not widen the dock
+NO_LABEL = "\u200b"  # takes no room; an empty one would be replaced by the control's name
+_NARROWEST = 80  # pixels of a choice: napari's style would make it wider
+_LETTERS_SHOWN = 6  # of a long choice, so that it does not widen the dock
 
 
 class Advanced(Container[Widget]):
@@ -41,6 +43,7 @@ class Advanced(Container[Widget]):
     nan: ComboBox
     precision: ComboBox
     tile: SpinBox
+    compute: ComboBox
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -73,9 +76,17 @@ class Advanced(Container[Widget]):
                     value=0 if settings.tile == "auto" else int(settings.tile),
                     tooltip="Edge in input pixels. It changes memory and speed, not the result.",
                 ),
+                ComboBox(
+                    name="compute",
+                    label="Compute",
+                    choices=COMPUTE,
+                    tooltip="Now, as a whole, or each plane when it is shown, which needs no "
+                    "memory for the result. automatic: when shown if the layer is lazy itself.",
+                ),
             ]
         )
-        align(self, 7)
+        align(self, 6.5)
+        let_shrink(self)
 
 
 class Buttons(Container[Widget]):
@@ -85,7 +96,7 @@ class Buttons(Container[Widget]):
     cancel: PushButton
 
     def __init__(self) -> None:
-        super().__init__(name="buttons", label=_NO_LABEL, layout="horizontal", labels=False)
+        super().__init__(name="buttons", label=NO_LABEL, layout="horizontal", labels=False)
         self.extend(
             [
                 PushButton(name="run", text="Upscale"),
@@ -105,7 +116,7 @@ def main(preferred: Choices, devices: Sequence[tuple[str, str]]) -> list[Widget]
         The devices; looked at again whenever the choices are renewed.
     """
     model = preferred.model if preferred.model in list_models() else DEFAULT_MODEL
-    controls = [
+    return [
         create_widget(annotation="napari.layers.Image", name="layer", label="Layer"),
         ComboBox(
             name="planes",
@@ -114,10 +125,11 @@ def main(preferred: Choices, devices: Sequence[tuple[str, str]]) -> list[Widget]
             tooltip="A plane spans the last two axes. Each is upscaled by itself; all share one "
             "value range.",
         ),
-        # A function, so that a dropped model appears when the choices are renewed.
-        ComboBox(name="model", label="Model", choices=lambda _: list_models(), value=model),
-        _text("purpose"),
+        # A function, so that an added model appears when the choices are renewed.
+        ComboBox(name="model", label="Model", choices=lambda _: grouped_models(), value=model),
         _text("caution", visible=False),
+        _text("purpose"),
+        PushButton(name="forget", text="Remove from the list", visible=False),
         ComboBox(
             name="device",
             label="Device",
@@ -126,27 +138,67 @@ def main(preferred: Choices, devices: Sequence[tuple[str, str]]) -> list[Widget]
         ),
         _text("hint", visible=False),
         _text("summary"),
+        PushButton(name="again", text="Try again", visible=False),
     ]
-    for control in controls:
+
+
+def grouped_models() -> list[tuple[str, ModelInfo]]:
+    """Return the models with the labels that they are chosen by: a person's own ones last."""
+    own = [info for info in list_models() if own_file(info) is not None]
+    shipped = [info for info in list_models() if info not in own]
+    groups = {
+        "faithful": [info for info in shipped if info.generative is False],
+        "generative": [info for info in shipped if info.generative],
+        "unknown": [info for info in shipped if info.generative is None],
+        "yours": own,
+    }
+    return [(f"{group} · {info}", info) for group, infos in groups.items() for info in infos]
+
+
+def let_shrink(rows: Container[Widget]) -> None:
+    """Have long choices cut rather than widen the dock."""
+    for control in rows:
         if isinstance(control, ComboBox):
             policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             control.native.setSizeAdjustPolicy(policy)
             control.native.setMinimumContentsLength(_LETTERS_SHOWN)
-    return controls
+            control.native.setMinimumWidth(_NARROWEST)
 
 
 def status() -> list[Widget]:
-    """Return what shows how far the work is."""
-    bar = ProgressBar(name="progress", label=_NO_LABEL, max=STEPS, visible=False)
+    """Return what shows which work is going on and how far it is, and what came of the last."""
+    bar = ProgressBar(name="progress", label=NO_LABEL, max=STEPS, visible=False)
     bar.native.setTextVisible(False)  # the line below says it, with the time left
-    return [bar, _text("left", visible=False)]
+    return [
+        _text("running", visible=False),
+        bar,
+        _text("left", visible=False),
+        _text("problem", visible=False),
+        _text("notes", visible=False),
+    ]
 
 
 def align(rows: Container[Widget], ems: float) -> None:
-    """Make all labels equally wide, in the unit of the font that the window's style sheet sets."""
+    """Make all labels equally wide, in the unit of the font that the window's style sheet sets.
+
+    Lines of text have none and begin at the left.
+    """
     for row in rows:
+        if isinstance(row, PushButton):
+            continue  # it stands by itself
         label = row.native.parentWidget().layout().itemAt(0).widget()
-        label.setStyleSheet(f"min-width: {ems}em; max-width: {ems}em")
+        if isinstance(row, Label):
+            label.hide()
+        else:
+            label.setStyleSheet(f"min-width: {ems}em; max-width: {ems}em")
+
+
+def move_together(rows: Container[Widget]) -> None:
+    """Take the room from between the rows: a tall widget makes napari's window taller."""
+    rows.native.layout().setSpacing(2)
+    for row in rows:
+        if isinstance(row, Label):
+            row.native.parentWidget().layout().setContentsMargins(2, 0, 0, 0)
 
 
 def folded(content: Container[Widget], title: str) -> QCollapsible:
@@ -163,7 +215,7 @@ def folded(content: Container[Widget], title: str) -> QCollapsible:
 
 
 def _text(name: str, *, visible: bool = True) -> Label:
-    label = Label(name=name, label=_NO_LABEL, visible=visible)
+    label = Label(name=name, label=NO_LABEL, visible=visible)
     label.native.setWordWrap(True)
     label.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
     label.native.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)

@@ -21,7 +21,6 @@ from napari_srgan.inference.devices import (
     precision_name,
 )
 from napari_srgan.inference.images import (
-    Array,
     Layout,
     Normalize,
     ValueRange,
@@ -34,7 +33,8 @@ from napari_srgan.inference.planning import cut, seconds_per_pixel
 from napari_srgan.inference.run import iter_upscale_array, set_up
 from napari_srgan.inference.runner import Runner
 from napari_srgan.inference.settings import Progress, iter_recorded
-from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Source, Stopped, size_text
+from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Source, Stopped
+from napari_srgan.plugin.texts import too_large_text
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.store.load import load_model
 
@@ -139,11 +139,7 @@ def refuse_too_large(source: Source, needs: Needs) -> None:
     """
     memory, free = needs.memory(source), needs.free_memory()
     if memory > free:
-        raise MemoryError(
-            f"Upscaling this takes about {size_text(memory)} of memory; only {size_text(free)} are "
-            "free. Choose the current plane or a part of the image, or give "
-            "napari_srgan.upscale() a dask array."
-        )
+        raise MemoryError(too_large_text(memory, free, planes=source.layout.planes > 1))
 
 
 def _size(layout: Layout, scale: int) -> int:
@@ -193,9 +189,13 @@ def iter_job(
 
 def _iter_steps(
     source: Source, choices: Choices
-) -> Generator[Progress, None, tuple[Array, dict[str, Any]]]:
-    """Yield progress and return the upscaled pixels and their provenance."""
+) -> Generator[Progress, None, tuple[Any, dict[str, Any]]]:
+    """Yield progress and return the upscaled pixels, lazy if so chosen, and their provenance."""
     model = load_model(choices.model, cache=choices.cache)
+    if choices.is_deferred(source):
+        from napari_srgan.plugin.lazy import upscale_when_shown
+
+        return upscale_when_shown(source, choices, model)
     runner = runner_for(model, choices, source.rgb, source.layout.dtype)
     refuse_too_large(source, Needs(runner, choices.settings.tile))
     # A moment to stop at between two things that may take long: loading and reading.

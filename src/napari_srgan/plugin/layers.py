@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_srgan.inference.settings import chained
+from napari_srgan.wording import printable
 
 if TYPE_CHECKING:
     import napari.layers
-    from numpy.typing import NDArray
 
     from napari_srgan.trust.assess import Assessment
 
 METADATA_KEY = "napari-srgan"
+_LONGEST_NAME = 40  # letters of a model's, in that of a layer
 
 # Appearance and description that hold for the upscaled image as they are.
 _CARRIED = (
@@ -42,6 +43,22 @@ _CARRIED = (
 def full_resolution(layer: napari.layers.Image) -> Any:
     """Return a layer's pixels, the finest level of a multiscale one; dask arrays stay lazy."""
     return layer.data[0] if layer.multiscale else layer.data
+
+
+def standing_for(layer: napari.layers.Image) -> napari.layers.Image:
+    """Return a layer of one pixel that lies and looks as a layer does at this moment.
+
+    What comes of work that takes long belongs there, whatever becomes of the layer meanwhile.
+    """
+    from napari.layers import Image
+
+    state = layer.as_layer_data_tuple()[1]
+    colours = (full_resolution(layer).shape[-1],) if layer.rgb else ()
+    pixel = np.zeros((1,) * layer.ndim + colours, full_resolution(layer).dtype)
+    copy = Image(pixel, **{**state, "multiscale": False, "metadata": dict(state["metadata"])})
+    if not layer.rgb:
+        copy.contrast_limits_range = layer.contrast_limits_range
+    return copy
 
 
 CHANNEL_LABELS = ("c", "ch", "channel", "channels")  # what readers call an axis of channels
@@ -99,8 +116,9 @@ def upscaled_layer(
     ----------
     layer : napari.layers.Image
         The layer that was upscaled.
-    pixels : array
-        Upscaled pixels with as many axes as the layer's.
+    pixels : array or list of array
+        Upscaled pixels with as many axes as the layer's; levels, the finest first, where the new
+        layer is to be multiscale.
     scale : int
         Upscaling factor of the last two axes.
     provenance : mapping
@@ -117,9 +135,9 @@ def upscaled_layer(
     carried = {key: state[key] for key in _CARRIED if key in state}
     upscaled = Image(
         pixels,
-        name=f"{layer.name} ×{scale}",
+        name=_name_of(layer, scale, made_by),
         metadata={**layer.metadata, METADATA_KEY: made_by},
-        multiscale=False,
+        multiscale=isinstance(pixels, list),
         **carried,
         **upscaled_geometry(layer, scale, start),
         **_upscaled_planes(state, layer.ndim, scale, start),
@@ -127,6 +145,11 @@ def upscaled_layer(
     if not layer.rgb:  # not part of a layer's state; without it the slider's range shrinks
         upscaled.contrast_limits_range = layer.contrast_limits_range
     return upscaled
+
+
+def _name_of(layer: napari.layers.Image, scale: int, made_by: Mapping[str, Any]) -> str:
+    model = made_by.get("model")
+    return f"{layer.name} ×{scale}" + (f", {printable(model, _LONGEST_NAME)}" if model else "")
 
 
 def map_layer(
@@ -205,21 +228,3 @@ def _upscaled_planes(
 
     clipping = "experimental_clipping_planes"
     return {"plane": moved(state["plane"]), clipping: [moved(plane) for plane in state[clipping]]}
-
-
-def plane_index(layer: napari.layers.Image, world_point: NDArray[np.float64]) -> tuple[int, ...]:
-    """Return the index, along the leading axes, of the plane at a point of the world.
-
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        The layer.
-    world_point : ndarray
-        Such as ``viewer.dims.point``; of its axes the layer's are the last ones.
-    """
-    point = np.asarray(layer.world_to_data(world_point[len(world_point) - layer.ndim :]))
-    leading = full_resolution(layer).shape[: layer.ndim - 2]
-    return tuple(
-        int(np.clip(np.rint(value), 0, size - 1))
-        for value, size in zip(point, leading, strict=False)
-    )

@@ -1,12 +1,12 @@
-"""What the widget asks of a job, what it is answered, and how sizes and times are worded."""
+"""What the widget asks of a job, and what it is answered."""
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -18,60 +18,10 @@ from napari_srgan.inference.images import (
     layout_of,
 )
 from napari_srgan.inference.settings import Settings
+from napari_srgan.plugin.texts import in_controls_words, shape_text, time_text
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-
-
-def size_text(count: float) -> str:
-    """Return a number of bytes: ``18 MiB``, ``3.2 GiB``."""
-    power = 0
-    while count >= 1000 and power < len(_UNITS) - 1:
-        count, power = count / 1024, power + 1
-    return (
-        f"{count:.0f} {_UNITS[power]}"
-        if count >= 10 or power == 0
-        else f"{count:.1f} {_UNITS[power]}"
-    )
-
-
-def time_text(seconds: float) -> str:
-    """Return a duration as a person says it: ``12 s``, ``3 min 20 s``, ``1.5 h``."""
-    if seconds < 1:
-        return "under a second"
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds / 10) * 10, 60)
-    if minutes < 10:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def shape_text(layout: Layout, scale: int = 1) -> str:
-    """Return an image's size, width first as people say it: ``3 planes of 640 × 480``."""
-    size = f"{scale * layout.width} × {scale * layout.height}"
-    return size if layout.planes == 1 else f"{layout.planes} planes of {size}"
-
-
-def run_text(layout: Layout, scale: int, memory: float, free: float, seconds: float) -> str:
-    """Return what a run will make and take."""
-    about = "about " if seconds >= 1 else ""
-    room = f"{size_text(free)} are free" if memory <= free else f"only {size_text(free)} are free"
-    return (
-        f"{shape_text(layout)} → {shape_text(layout, scale)} pixels\n"
-        f"{about}{time_text(seconds)}\n"
-        f"{size_text(memory)} of memory; {room}"
-    )
-
-
-def left_text(done: int, total: int, elapsed: float) -> str:
-    """Return the time left at the pace so far."""
-    if not done:
-        return "starting"
-    left = elapsed * (total - done) / done
-    percent = math.floor(100 * done / total)
-    return f"{percent} %, {time_text(left)} left"
+# When a result is computed; "auto" is now, or when it is shown where that holds for the layer.
+Compute: TypeAlias = Literal["auto", "now", "shown"]
 
 
 @dataclass(frozen=True)
@@ -83,7 +33,7 @@ class Failed:
     @classmethod
     def because(cls, error: Exception) -> Failed:
         """Return the answer that an error is the reason of."""
-        return cls(str(error) or type(error).__name__)
+        return cls(in_controls_words(str(error)) or type(error).__name__)
 
 
 @dataclass(frozen=True)
@@ -99,6 +49,13 @@ class Choices:
     normalize: Normalize
     settings: Settings
     cache: Path | None
+    compute: Compute = "auto"
+
+    def is_deferred(self, source: Source) -> bool:
+        """Return whether a result is to be computed when it is looked at, plane by plane."""
+        if self.compute == "auto":
+            return source.is_lazy and source.plane is None
+        return self.compute == "shown"
 
 
 @dataclass(frozen=True)
@@ -136,6 +93,12 @@ class Source:
         """Whether looking at all of the array costs neither memory nor a disk's time."""
         return isinstance(self.pixels, np.ndarray) and not isinstance(self.pixels, np.memmap)
 
+    @property
+    def is_lazy(self) -> bool:
+        """Whether these pixels are computed when they are asked for."""
+        module = sys.modules.get("dask.array")
+        return module is not None and isinstance(self.pixels, module.Array)
+
     def read(self) -> Array:
         """Return the pixels; a single plane keeps the leading axes, each of length 1."""
         if self.plane is None:
@@ -164,9 +127,12 @@ class Devices:
 
 @dataclass(frozen=True)
 class Done:
-    """A result, and what the notice and the new layer's metadata say of it."""
+    """A result, and what the notice and the new layer's metadata say of it.
 
-    pixels: Array
+    The pixels are an array, lazy where they are computed when they are looked at, or lazy levels.
+    """
+
+    pixels: Any
     scale: int
     source: Source
     choices: Choices
@@ -176,10 +142,11 @@ class Done:
     def summary(self) -> str:
         """Return what was made, where and how fast."""
         layout = self.source.layout
-        return (
-            f"{shape_text(layout)} → {shape_text(layout, self.scale)} pixels in "
-            f"{time_text(self.seconds)} on {self.made_by['device']} with {self.choices.model}."
-        )
+        sizes = f"{shape_text(layout)} → {shape_text(layout, self.scale)} pixels"
+        where = f"on {self.made_by['device']} with {self.choices.model}."
+        if self.choices.is_deferred(self.source):
+            return f"{sizes}, computed when they are shown, {where}"
+        return f"{sizes} in {time_text(self.seconds)} {where}"
 
     def provenance(self) -> dict[str, Any]:
         """Return what the new layer should remember of how it was made."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from threading import Event
@@ -11,28 +12,37 @@ from weakref import WeakSet
 from magicgui.widgets import ComboBox, Container, Label, ProgressBar, PushButton, Widget
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
+from qtpy.QtCore import QTimer
 
-from napari_srgan.inference.images import parse_normalize
 from napari_srgan.inference.settings import Progress, Settings
-from napari_srgan.plugin import controls, messages, worker
-from napari_srgan.plugin.layers import channel_axis_of, full_resolution, plane_index, upscaled_layer
+from napari_srgan.plugin import controls, worker
+from napari_srgan.plugin.layers import (
+    channel_axis_of,
+    full_resolution,
+    standing_for,
+    upscaled_layer,
+)
 from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Source, Stopped
-from napari_srgan.plugin.preferences import preferred_cache, preferred_choices
+from napari_srgan.plugin.outlook import outlook_of, remark_on_axes, with_remarks
+from napari_srgan.plugin.preferences import draw_in_background, preferred_cache, preferred_choices
+from napari_srgan.plugin.slices import plane_index, plane_name, shown_otherwise
+from napari_srgan.plugin.texts import caution_text, details_text, left_text
 from napari_srgan.plugin.worker import Estimates, in_background
-from napari_srgan.store.registry import info_of
+from napari_srgan.store.cache import cache_folder
+from napari_srgan.store.own_models import forget_own_model, recall_own_models
+from napari_srgan.store.registry import info_of, own_file
 
 if TYPE_CHECKING:
     import napari.layers
     import napari.viewer
 
+    from napari_srgan.plugin.job import Trial
+
+log = logging.getLogger(__name__)
+
 open_widgets: WeakSet[Upscale] = WeakSet()
 
-NO_LAYER = "Open an image, or try File → Open Sample."
-CAUTION = (
-    "It invents texture that was not in the image. For measurement and diagnosis choose a faithful "
-    "model."
-)
-NOT_KNOWN = "It is not known whether it invents detail."
+ONE_SCALE = "The layer has several scales; the result is made of the finest and has one."
 
 
 def refresh_models() -> None:
@@ -43,9 +53,9 @@ def refresh_models() -> None:
 
 @dataclass(frozen=True)
 class _Run:
-    """The work that is going on."""
+    """The work that is going on, and what its result will be put by."""
 
-    layer: napari.layers.Image
+    stands_for: napari.layers.Image
     began: float
     stop: Event
 
@@ -62,20 +72,27 @@ class Upscale(Container[Widget]):
     layer: ComboBox
     planes: ComboBox
     model: ComboBox
-    purpose: Label
     caution: Label
+    purpose: Label
+    forget: PushButton
     device: ComboBox
     hint: Label
     summary: Label
+    again: PushButton
     buttons: controls.Buttons
+    running: Label
     progress: ProgressBar
     left: Label
+    problem: Label
+    notes: Label
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
+        recall_own_models(cache_folder(preferred_cache()))
         preferred = preferred_choices()
         self._viewer = viewer
         self._run: _Run | None = None
+        self._follows = False  # the selection
         self._estimates = Estimates()
         self.advanced = controls.Advanced(preferred.settings)
         self.devices_found = Devices((), {}, None)
@@ -84,7 +101,10 @@ class Upscale(Container[Widget]):
             self._device_choices.append((preferred.settings.device,) * 2)
         self.extend(controls.main(preferred, self._device_choices))
         self.extend([controls.Buttons(), *controls.status()])
+        self.planes.choices = self._plane_choices
+        controls.let_shrink(self)
         controls.align(self, 3.5)
+        controls.move_together(self)
         fold = controls.folded(self.advanced, "Advanced options")
         self.native.layout().insertWidget(self.index(self.buttons), fold)
         self._connect()
@@ -109,21 +129,34 @@ class Upscale(Container[Widget]):
 
     def reset_choices(self, *_: Any) -> None:
         """Renew what can be chosen; what is chosen stays, even under a new name."""
-        for control in (self.layer, self.planes, self.model, self.device):
-            chosen = control.value
-            with control.changed.blocked():
-                control.reset_choices()
-                if chosen in control.choices:
-                    control.value = chosen
+        before = self.layer.value
+        for control in (self.layer, self.model, self.device):
+            _renew(control)
+        if self.layer.value is not before:
+            # Gone, perhaps into its channels: what is selected once napari is through comes next.
+            self._follows = True
+            QTimer.singleShot(0, self._settle)
+        self._follow()
+        _renew(self.planes)
         self._update()
 
     def _connect(self) -> None:
         self.run.changed.connect(self.start)
         self.cancel.changed.connect(self.stop)
-        for control in (self.layer, self.planes, self.model, self.device, *self.advanced):
+        self.again.changed.connect(self._choose)
+        self.forget.changed.connect(self._forget)
+        self.layer.changed.connect(self._choose_layer)
+        for control in (self.planes, self.model, self.device, *self.advanced):
             control.changed.connect(self._choose)
         self.native_parent_changed.connect(self._move)
         self.native.destroyed.connect(self._leave)
+        self._watch_viewer()
+
+    def _watch_viewer(self) -> None:
+        dims = self._viewer.dims.events
+        for event in (dims.point, dims.order, dims.ndisplay):
+            event.connect(self._look)
+        self._viewer.layers.selection.events.active.connect(self._select)
 
     def _move(self, parent: object) -> None:
         """Begin with the selected layer; end when napari takes the widget out of its dock."""
@@ -131,9 +164,9 @@ class Upscale(Container[Widget]):
             self._leave()
             return
         open_widgets.add(self)
-        selected = self._viewer.layers.selection.active
-        if selected in self.layer.choices:
-            self.layer.value = selected
+        self._follows = True
+        self._follow()
+        self._follows = False
 
     def _leave(self) -> None:
         """Stop the work when the dock or the viewer is closed; nothing is shown from then on."""
@@ -152,67 +185,129 @@ class Upscale(Container[Widget]):
             tile=advanced.tile.value or "auto",
             nan=advanced.nan.value,
         )
-        return Choices(self.model.value, advanced.normalize.value, settings, preferred_cache())
+        return Choices(
+            self.model.value,
+            advanced.normalize.value,
+            settings,
+            preferred_cache(),
+            advanced.compute.value,
+        )
+
+    def _plane(self) -> tuple[int, ...] | None:
+        """Return the index of the plane that the viewer shows, if the layer has several."""
+        layer = self.layer.value
+        if layer is None or layer.ndim < 3:
+            return None
+        return plane_index(layer, self._viewer.dims.point)
+
+    def _plane_choices(self, _: object = None) -> list[tuple[str, str]]:
+        plane = self._plane()
+        which = controls.CURRENT_PLANE
+        if plane is not None:
+            which = f"current: {plane_name(self.layer.value, plane)}"
+        return [
+            (which, controls.CURRENT_PLANE),
+            (controls.ALL_PLANES, controls.ALL_PLANES),
+        ]
 
     def _source(self) -> Source | None:
         layer = self.layer.value
         if layer is None:
             return None
-        plane = None
-        if layer.ndim > 2 and self.planes.value == controls.CURRENT_PLANE:
-            plane = plane_index(layer, self._viewer.dims.point)
+        plane = self._plane() if self.planes.value == controls.CURRENT_PLANE else None
         return Source(full_resolution(layer), bool(layer.rgb), plane, channel_axis_of(layer))
+
+    def _follow(self) -> None:
+        """Choose the selected layer, if the one that was chosen has gone."""
+        if not self._follows:
+            return
+        selection = self._viewer.layers.selection
+        selected = [layer for layer in self.layer.choices if layer in selection]
+        if selected and self.layer.value not in selected:
+            with self.layer.changed.blocked():
+                self.layer.value = selected[0]
+
+    def _settle(self) -> None:
+        self._follows = False
+
+    def _select(self, _event: object = None) -> None:
+        if self in open_widgets:
+            self._follow()
+            self._look()
+
+    def _look(self, _event: object = None) -> None:
+        """Say which plane is on the screen now."""
+        if self in open_widgets:
+            _renew(self.planes)
+            self._update()
+
+    def _choose_layer(self) -> None:
+        _renew(self.planes)
+        self._choose()
 
     def _choose(self) -> None:
         self._estimates.forget_failures()
         self._update()
 
+    def _forget(self) -> None:
+        """Take a model that was added off the list; its file stays."""
+        try:
+            forget_own_model(self.model.value, cache_folder(preferred_cache()))
+        except OSError as error:
+            log.exception("the list of own models could not be written")
+            self._say_problem(str(error))
+        refresh_models()
+
     def _update(self) -> None:
         """Say what the choices are for, and what they would make and take."""
         if self not in open_widgets:
             return
-        info = info_of(self.model.value)
-        self.purpose.value = info.purpose
-        self.caution.value = NOT_KNOWN if info.generative is None else CAUTION
-        self.caution.visible = info.generative is not False
+        self._describe_model()
         described = self.devices_found.descriptions.get(self.device.value), self.devices_found.hint
-        self.hint.value = "\n".join(line for line in described if line)
-        self.hint.visible = bool(self.hint.value)
+        _show(self.hint, "\n".join(line for line in described if line))
         source = self._source()
         self.planes.visible = source is not None and self.layer.value.ndim > 2
-        possible, self.summary.value = self._outlook(source)
-        self.run.enabled = possible and not self.busy
+        outlook = outlook_of(source, self.chosen(), self._trial)
+        self.summary.value = with_remarks(outlook, self._remarks(source)).text
+        self.again.visible = outlook.may_change
+        self.run.enabled = outlook.possible and not self.busy
 
-    def _outlook(self, source: Source | None) -> tuple[bool, str]:
-        """Return whether what is chosen can be upscaled, and what that would make and take."""
-        if source is None:
-            return False, NO_LAYER
-        try:
-            parse_normalize(self.advanced.normalize.value)
-            source.layout  # noqa: B018  # raises for pixels that are none
-        except (TypeError, ValueError) as error:
-            return False, str(error)
-        return True, self._estimate(source)
+    def _describe_model(self) -> None:
+        info, own = info_of(self.model.value), own_file(self.model.value) is not None
+        _show(self.caution, caution_text(info))
+        self.model.tooltip = info.purpose
+        # Of a generative one that ships, the caution says it in a line.
+        purpose = [info.purpose] if own or not info.generative else []
+        self.purpose.value = "\n".join([*purpose, details_text(info)])
+        self.forget.visible = own
 
-    def _estimate(self, source: Source) -> str:
-        layout, choices = source.layout, self.chosen()
+    def _trial(self, source: Source) -> Trial | Failed | None:
+        """Return what is known of the choices, having them tried out where that is nothing."""
+        choices = self.chosen()
         trial = self._estimates.of(choices, source)
-        if trial is None:
-            # Asked for again when the devices are known, and when the work has ended.
-            if self.devices_found.choices and not self.busy:
-                self._estimates.ask(choices, source, self._update)
-            return f"{messages.shape_text(layout)} pixels\nestimating …"
-        if isinstance(trial, Failed):
-            return trial.reason
-        needs = trial.needs
-        memory, seconds = needs.memory(source), trial.seconds(source)
-        return messages.run_text(layout, needs.scale, memory, needs.free_memory(), seconds)
+        # Asked for again when the devices are known, and when the work has ended.
+        if trial is None and self.devices_found.choices and not self.busy:
+            self._estimates.ask(choices, source, self._update)
+        return trial
+
+    def _remarks(self, source: Source | None) -> list[str]:
+        """Return what is to be said of the layer and of what the screen shows of it."""
+        layer = self.layer.value
+        if source is None or layer is None:
+            return []
+        remarks = [
+            "" if source.plane is None else f"Plane {plane_name(layer, source.plane)}",
+            ONE_SCALE if layer.multiscale else "",
+            remark_on_axes(source),
+            shown_otherwise(layer, self._viewer.dims),
+        ]
+        return [remark for remark in remarks if remark]
 
     def _show_devices(self, devices: Devices | Failed) -> None:
         if self not in open_widgets:
             return
         if isinstance(devices, Failed):
-            show_error(devices.reason)
+            self._say_problem(devices.reason)
             devices = Devices(tuple(self._device_choices), {}, None)
         self.devices_found = devices
         self._device_choices[:] = devices.choices
@@ -225,17 +320,22 @@ class Upscale(Container[Widget]):
         source = self._source()
         if source is None or self.busy:
             return
-        self._run = _Run(self.layer.value, time.perf_counter(), Event())
+        layer, choices = self.layer.value, self.chosen()
+        self._run = _Run(standing_for(layer), time.perf_counter(), Event())
         running = create_worker(
             worker.iter_job,
             source,
-            self.chosen(),
+            choices,
             self._run.stop,
             _start_thread=False,
             _ignore_errors=True,  # they are returned
         )
         running.yielded.connect(self._show_progress)
         running.returned.connect(self._finish)
+        plane = "" if source.plane is None else f" ({plane_name(layer, source.plane)})"
+        self.running.value = f"{layer.name}{plane}, {choices.model}"
+        _show(self.problem, "")
+        _show(self.notes, ONE_SCALE if layer.multiscale else "")
         self._show_busy()
         running.start()
 
@@ -249,17 +349,29 @@ class Upscale(Container[Widget]):
     def _show_busy(self) -> None:
         self.run.enabled = not self.busy
         self.cancel.enabled = self.busy
-        self.progress.visible = self.left.visible = self.busy
+        self.running.visible = self.progress.visible = self.left.visible = self.busy
         self.progress.value, self.left.value = 0, "starting"
 
     def _show_progress(self, progress: Progress) -> None:
         if self not in open_widgets or self._run is None or self._run.stop.is_set():
             return
         if progress.note:
-            show_warning(progress.note)
+            self._say(progress.note)
         self.progress.value = round(controls.STEPS * progress.done / progress.total)
         elapsed = time.perf_counter() - self._run.began
-        self.left.value = messages.left_text(progress.done, progress.total, elapsed)
+        self.left.value = left_text(progress.done, progress.total, elapsed)
+
+    def _say(self, note: str) -> None:
+        """Show what the user should know of the run, until the next one."""
+        _show(self.notes, "\n".join(line for line in (self.notes.value, note) if line))
+        if not self.native.isVisible():
+            show_warning(note)
+
+    def _say_problem(self, reason: str) -> None:
+        """Show what went wrong, until the next run."""
+        _show(self.problem, f"⚠ {reason}")
+        if not self.native.isVisible():
+            show_error(reason)
 
     def _finish(self, outcome: Done | Failed | Stopped) -> None:
         run, self._run = self._run, None
@@ -269,11 +381,32 @@ class Upscale(Container[Widget]):
         self._choose()
         in_background(worker.find_devices, self._show_devices)  # their free memory has changed
         if isinstance(outcome, Failed):
-            show_error(outcome.reason)
+            self._say_problem(outcome.reason)
         elif isinstance(outcome, Stopped) or run.stop.is_set():
             show_info("Cancelled: nothing was added.")
         else:
-            plane, made_by = outcome.source.plane, outcome.provenance()
-            result = upscaled_layer(run.layer, outcome.pixels, outcome.scale, made_by, start=plane)
-            self._viewer.add_layer(result)
-            show_info(f"{outcome.summary()} It is the new layer {result.name}.")
+            self._add(run, outcome)
+
+    def _add(self, run: _Run, done: Done) -> None:
+        """Add the result to the viewer."""
+        if done.choices.is_deferred(done.source) and (note := draw_in_background()):
+            self._say(note)
+        plane, made_by = done.source.plane, done.provenance()
+        result = upscaled_layer(run.stands_for, done.pixels, done.scale, made_by, start=plane)
+        self._viewer.add_layer(result)
+        show_info(f"{done.summary()} It is the new layer {result.name}.")
+
+
+def _renew(control: ComboBox) -> None:
+    """Renew what can be chosen; what is chosen stays."""
+    chosen = control.value
+    with control.changed.blocked():
+        control.reset_choices()
+        if chosen in control.choices:
+            control.value = chosen
+
+
+def _show(label: Label, text: str) -> None:
+    """Show a text, or nothing in its place."""
+    label.value = text
+    label.visible = bool(text)

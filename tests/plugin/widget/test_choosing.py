@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from napari.layers._layer_actions import _split_rgb
 from qtpy.QtWidgets import QLabel
 
 from napari_srgan.inference import devices
 from napari_srgan.plugin import controls, job, worker
+from napari_srgan.plugin.io.reader import read_model
 from napari_srgan.plugin.messages import Failed
-from napari_srgan.plugin.widget import CAUTION, NO_LAYER, NOT_KNOWN, refresh_models
+from napari_srgan.plugin.outlook import NO_LAYER
+from napari_srgan.plugin.widget import refresh_models
+from napari_srgan.store import registry
 
 MODULE = "napari_srgan.plugin.widget"
 
@@ -77,10 +81,10 @@ class TestModels:
 
         widget.model.value = "gan"
         assert is_shown(widget.caution)
-        assert widget.caution.value == CAUTION
+        assert widget.caution.value == "⚠ Invents detail: do not measure"
         widget.model.value = "found"
         assert is_shown(widget.caution)
-        assert widget.caution.value == NOT_KNOWN
+        assert widget.caution.value == "⚠ May invent detail: not known"
         widget.model.value = "tiny"
         assert not is_shown(widget.caution)
 
@@ -90,6 +94,90 @@ class TestModels:
 
         assert widget.purpose.value.startswith("Faithful")
         assert not is_shown(widget.caution)
+
+
+class TestOwnModels:
+    def test_they_are_there_in_the_next_session(self, alone, own_model, tmp_path):
+        own_model("mine")
+        read_model(str(tmp_path / "mine.safetensors"))
+        registry.own_models.clear()
+        own_model("tiny")
+        _viewer, widget = alone()
+
+        assert "mine" in widget.model.choices
+        widget.model.value = "mine"
+        assert "mine.safetensors" in widget.purpose.value
+
+    def test_they_can_be_taken_off_the_list(self, alone, own_model, settled, tmp_path):
+        _viewer, widget = alone(GREY)
+        own_model("mine")
+        refresh_models()
+        widget.model.value = "srresnet-x4"
+        assert widget.forget.native.isHidden()
+        widget.model.value = "mine"
+        assert not widget.forget.native.isHidden()
+        widget.forget.native.click()
+
+        assert "mine" not in widget.model.choices
+        assert (tmp_path / "mine.safetensors").is_file()
+        settled(widget)
+
+    def test_models_are_grouped_by_what_they_do_to_detail(self, own_model):
+        own_model("mine", invents=True)
+        groups = [label.split(" · ")[0] for label, _ in controls.grouped_models()]
+
+        assert sorted(groups, key=["faithful", "generative", "unknown", "yours"].index) == groups
+        assert controls.grouped_models()[-1] == ("yours · mine", "mine")
+
+
+class TestScreen:
+    def test_the_current_plane_says_which(self, alone, settled):
+        viewer, widget = alone()
+        layer = viewer.add_image(np.stack([STACK, STACK]), axis_labels=("t", "z", "y", "x"))
+        viewer.dims.set_point(0, 1)
+        viewer.dims.set_point(1, 3)
+
+        assert widget.planes.current_choice == "current: t 1, z 3"
+        assert "Plane t 1, z 3" in widget.summary.value
+        layer.axis_labels = ("-4", "-3", "-2", "-1")
+        viewer.dims.set_point(1, 2)
+        assert widget.planes.current_choice == "current: 1, 2"
+        settled(widget)
+
+    def test_other_planes_on_the_screen_are_said(self, alone, settled):
+        viewer, widget = alone(STACK)
+        viewer.layers[0].axis_labels = ("z", "y", "x")
+        assert "The screen shows" not in widget.summary.value
+        viewer.dims.order = (1, 0, 2)
+        assert "The screen shows z and x; planes along y and x are upscaled." in (
+            widget.summary.value
+        )
+        viewer.dims.order = (0, 2, 1)
+        assert "The screen shows" not in widget.summary.value
+        viewer.dims.ndisplay = 3
+        assert "The screen shows a volume" in widget.summary.value
+        settled(widget)
+
+    def test_several_scales_and_a_last_axis_of_channels_are_said(self, alone, settled):
+        viewer, widget = alone()
+        widget.layer.value = viewer.add_image([GREY, GREY[::2, ::2]])
+        assert "The layer has several scales" in widget.summary.value
+        widget.layer.value = viewer.add_image(np.zeros((64, 60, 5), np.uint8))
+        assert "The last axis, 5 long, is taken for the width." in widget.summary.value
+        settled(widget)
+
+    def test_after_a_split_into_channels_the_selection_is_followed(self, alone, settled, qtbot):
+        viewer, widget = alone(GREY)
+        widget.layer.value = viewer.add_image(np.stack([STACK[0]] * 3, -1), rgb=True)
+        viewer.layers.selection.active = widget.layer.value
+        _split_rgb(viewer.layers)
+        assert widget.layer.value in viewer.layers.selection
+
+        chosen = widget.layer.value
+        qtbot.wait(10)
+        viewer.add_image(STACK)
+        assert widget.layer.value is chosen
+        settled(widget)
 
 
 class TestDevices:

@@ -156,7 +156,7 @@ class TestUpscaleSelected:
         (name,) = docks(viewer)
         settled(viewer.window.dock_widgets[name])
 
-        assert viewer.layers[-1].name == "first ×4"
+        assert viewer.layers[-1].name == "first ×4, tiny"
         assert viewer.layers[-1].data.shape == (160, 208)
 
     def test_from_a_plugin_it_is_given_a_proxy(self, docked, settled):
@@ -165,7 +165,7 @@ class TestUpscaleSelected:
         upscale_selected(viewer)
         settled(widget)
 
-        assert viewer.layers[-1].name == "source ×4"
+        assert viewer.layers[-1].name == "source ×4, tiny"
 
     def test_it_uses_the_dock_of_the_menu_and_the_menu_its_dock(self, viewer, settled):
         viewer.add_image(STACK[0])
@@ -225,7 +225,7 @@ def test_the_api_takes_a_layer_as_plugins_are_given_it(docked):
     layer = napari_srgan.upscale(viewer.layers[0], "tiny")
     viewer.add_layer(layer)
 
-    assert viewer.layers[-1].name == "source ×4"
+    assert viewer.layers[-1].name == "source ×4, tiny"
 
 
 class TestAddingAModel:

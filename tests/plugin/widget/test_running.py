@@ -62,8 +62,8 @@ class TestResult:
         settled(widget)
 
         assert messages()[-1].startswith("84 × 60 → 336 × 240 pixels in ")
-        assert messages()[-1].endswith(" with tiny. It is the new layer source ×4.")
-        assert viewer.layers["source ×4"].metadata[METADATA_KEY]["model"] == "tiny"
+        assert messages()[-1].endswith(" with tiny. It is the new layer source ×4, tiny.")
+        assert viewer.layers["source ×4, tiny"].metadata[METADATA_KEY]["model"] == "tiny"
 
     def test_a_second_run_makes_a_second_layer(self, alone, settled):
         viewer, widget = alone(GREY)
@@ -71,7 +71,11 @@ class TestResult:
             widget.start()
             settled(widget)
 
-        assert [layer.name for layer in viewer.layers] == ["source", "source ×4", "source ×4 [1]"]
+        assert [layer.name for layer in viewer.layers] == [
+            "source",
+            "source ×4, tiny",
+            "source ×4, tiny [1]",
+        ]
         assert widget.layer.value.name == "source"
 
     def test_the_current_plane_is_the_one_at_the_slider(self, alone, settled):
@@ -169,6 +173,11 @@ class TestErrors:
         settled(widget)
 
         assert messages()[-1].startswith("The image has 6 NaN and 0 infinite values.")
+        assert widget.problem.value == f"⚠ {messages()[-1]}"
+        assert "Advanced options → NaN → fill from neighbours" in widget.problem.value
+        widget.model.value = "srresnet-x4"
+        widget.model.value = "tiny"
+        assert "6 NaN" in widget.problem.value  # until the next run
         assert_usable(viewer, widget)
 
     @pytest.mark.parametrize(

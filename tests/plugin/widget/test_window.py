@@ -8,7 +8,9 @@ import weakref
 
 import numpy as np
 import pytest
+from magicgui.widgets import PushButton
 from qtpy.QtCore import QThreadPool, QTimer
+from qtpy.QtWidgets import QLabel
 
 from napari_srgan.inference import planes
 from napari_srgan.inference import run as inference
@@ -71,11 +73,24 @@ class TestChoices:
             assert widget.planes.value == controls.ALL_PLANES
         settled(widget)
 
+    def test_the_dock_can_be_narrow(self, docked, own_model):
+        viewer, widget = docked(STACK)
+        own_model("a model of a very long name, as people give them", invents=True)
+        refresh_models()
+        widget.model.value = "a model of a very long name, as people give them"
+        viewer.layers[0].name = "a layer of a very long name, " * 3
+        widget.advanced.native.parentWidget().parentWidget().expand(animate=False)
+        widget._say_problem("what went wrong, at length, " * 9)
+
+        assert widget.native.parent().minimumSizeHint().width() <= 260
+
     def test_labels_are_wide_enough_for_their_text(self, docked):
         _viewer, widget = docked(STACK)
         for rows in (widget, widget.advanced):
             for row in rows:
                 label = row.native.parentWidget().layout().itemAt(0).widget()
+                if isinstance(row, PushButton) or label.isHidden() or not isinstance(label, QLabel):
+                    continue
                 label.ensurePolished()
                 text = label.fontMetrics().horizontalAdvance(label.text())
                 assert label.minimumWidth() >= text, label.text()
@@ -106,7 +121,39 @@ class TestProgress:
         assert len(seen) == TILES - 3
         assert not is_shown(widget.progress)
         assert not is_shown(widget.left)
-        assert names(viewer) == ["source", "source ×4"]
+        assert names(viewer) == ["source", "source ×4, tiny"]
+
+    def test_what_is_at_work_is_named_whatever_is_chosen_meanwhile(
+        self, docked, grey, begin, gate, settled, is_shown, own_model
+    ):
+        viewer, widget = docked(grey)
+        assert not is_shown(widget.running)
+        begin(widget)
+        own_model("other")
+        refresh_models()
+        widget.layer.value, widget.model.value = viewer.add_image(STACK), "other"
+        viewer.layers["source"].name = "renamed"
+        assert is_shown(widget.running)
+        assert widget.running.value == "source, tiny"
+        gate.let(TILES)
+        settled(widget)
+
+        assert "source ×4, tiny" in names(viewer)
+        assert not is_shown(widget.running)
+
+    def test_what_becomes_of_the_layer_meanwhile_is_nothing_to_the_result(
+        self, docked, grey, begin, gate, settled
+    ):
+        viewer, widget = docked(grey)
+        viewer.layers[0].scale = (0.5, 2)
+        begin(widget)
+        viewer.layers[0].data = np.zeros((2, 3, 8, 8), np.uint8)
+        gate.let(TILES)
+        settled(widget)
+
+        result = viewer.layers["source ×4, tiny"]
+        assert result.data.shape == (240, 336)
+        np.testing.assert_allclose(result.scale, (0.125, 0.5))
 
     def test_the_window_is_served_while_a_tile_is_computed(self, docked, grey, begin, gate, qtbot):
         _viewer, widget = docked(grey)
@@ -132,7 +179,7 @@ class TestProgress:
         gate.let(TILES)
         settled(widget)
 
-        assert names(viewer) == ["source", "source ×4"]
+        assert names(viewer) == ["source", "source ×4, tiny"]
         assert gate.begun == TILES
 
     def test_a_layer_removed_meanwhile_does_not_take_its_result_along(
@@ -144,7 +191,7 @@ class TestProgress:
         gate.let(TILES)
         settled(widget)
 
-        assert names(viewer) == ["source ×4"]
+        assert names(viewer) == ["source ×4, tiny"]
 
 
 class TestCancel:
@@ -168,7 +215,7 @@ class TestCancel:
         assert widget.cancel.enabled
         assert widget.progress.value == 0
         settled(widget)
-        assert viewer.layers["source ×4"].data.shape == (240, 336)
+        assert viewer.layers["source ×4, tiny"].data.shape == (240, 336)
 
     def test_the_memory_of_the_result_is_freed(
         self, docked, grey, begin, gate, settled, monkeypatch
@@ -272,7 +319,7 @@ class TestClosing:
         gate.let(TILES)
         settled(widget)
 
-        assert names(viewer) == ["source", "source ×4"]
+        assert names(viewer) == ["source", "source ×4, tiny"]
 
     def test_a_widget_that_is_docked_again_works_again(self, docked, grey, settled):
         viewer, widget = docked(grey)
@@ -284,7 +331,7 @@ class TestClosing:
         widget.start()
         settled(widget)
 
-        assert names(viewer) == ["stack", "stack ×4"]
+        assert names(viewer) == ["stack", "stack ×4, tiny"]
 
     def test_a_closed_widget_is_forgotten(self, docked, grey, settled, qtbot):
         viewer, widget = docked(grey)

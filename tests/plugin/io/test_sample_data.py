@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from napari_srgan.plugin import sample_data
+from napari_srgan.plugin.io import sample_data
 
 SAMPLES = [sample_data.photograph, sample_data.cells]
 

@@ -44,9 +44,15 @@ def read_model(path: str | Sequence[str]) -> list[NoLayer]:
     """
     from napari.utils.notifications import show_info
 
+    from napari_srgan.plugin.preferences import preferred_cache
+    from napari_srgan.store.cache import cache_folder
     from napari_srgan.store.load import remember
+    from napari_srgan.store.own_models import keep_own_models, recall_own_models
 
+    folder = cache_folder(preferred_cache())
+    recall_own_models(folder)  # those of earlier sessions, if no widget has asked for them yet
     name = remember(Path(path if isinstance(path, str) else path[0]))
+    keep_own_models(folder)
     if (widget := sys.modules.get("napari_srgan.plugin.widget")) is not None:
         widget.refresh_models()
     show_info(f"“{name}” can now be chosen in Plugins → SRGAN upscale.")

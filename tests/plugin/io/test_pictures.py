@@ -12,7 +12,7 @@ import tifffile
 
 from napari_srgan.files import Metadata, Picture, UnreadableImage, write_picture
 from napari_srgan.files.provenance import described
-from napari_srgan.plugin.pictures import read_images
+from napari_srgan.plugin.io.pictures import read_images
 
 H, W = 13, 9
 

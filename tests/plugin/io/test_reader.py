@@ -13,10 +13,10 @@ from napari.plugins import _npe2
 from npe2 import PluginManager, PluginManifest
 
 from napari_srgan.files import IMAGE_SUFFIXES
-from napari_srgan.plugin import reader
-from napari_srgan.plugin.reader import MODEL_SUFFIXES, get_reader
+from napari_srgan.plugin.io import reader
+from napari_srgan.plugin.io.reader import MODEL_SUFFIXES, get_reader
 
-MANIFEST = Path(__file__).resolve().parents[2] / "napari.yaml"
+MANIFEST = Path(__file__).resolve().parents[3] / "napari.yaml"
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ class TestChoosing:
 
     def test_choosing_loads_nothing_heavy(self) -> None:
         code = (
-            "import sys; from napari_srgan.plugin.reader import get_reader; get_reader('a.pth');"
+            "import sys; from napari_srgan.plugin.io.reader import get_reader; get_reader('a.pth');"
             "heavy = {'torch', 'napari', 'dask', 'tifffile', 'imagecodecs', 'qtpy'};"
             "print(sorted(heavy & set(sys.modules)))"
         )

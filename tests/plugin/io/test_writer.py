@@ -9,9 +9,9 @@ from npe2 import PluginManager
 
 from napari_srgan.files import read_picture
 from napari_srgan.files.provenance import record_in
+from napari_srgan.plugin.io.pictures import read_images
+from napari_srgan.plugin.io.writer import picture_of, write_tiff
 from napari_srgan.plugin.layers import METADATA_KEY, upscaled_layer
-from napari_srgan.plugin.pictures import read_images
-from napari_srgan.plugin.writer import picture_of, write_tiff
 
 STACK = np.random.default_rng(0).integers(0, 4096, (3, 10, 14), dtype=np.uint16)
 MICRONS = {"scale": (2.0, 0.107, 0.214), "units": ("um", "um", "um")}

@@ -1,0 +1,1 @@
+"""What napari opens and saves with this plugin: models, images, TIFF files, sample data."""
