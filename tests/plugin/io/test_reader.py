@@ -106,3 +106,18 @@ class TestModels:
         with pytest.raises(ValueError, match=r"a\.safetensors"):
             reader.read_model(str(tmp_path / "a.safetensors"))
         assert said == []
+
+
+def test_a_model_that_cannot_be_kept_for_good_can_be_chosen_all_the_same(
+    own_model: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari.utils.notifications import notification_manager
+
+    own_model("mine")
+    (tmp_path / "a file").touch()
+    monkeypatch.setenv("NAPARI_SRGAN_CACHE", str(tmp_path / "a file"))
+
+    assert reader.read_model(str(tmp_path / "mine.safetensors")) == [(None,)]
+    messages = [record.message for record in notification_manager.records[-2:]]
+    assert "“mine” is there until napari is closed" in messages[0]
+    assert "“mine” can now be chosen" in messages[1]

@@ -42,7 +42,7 @@ def read_model(path: str | Sequence[str]) -> list[NoLayer]:
     OSError, ValueError
         If it is not a generator; `napari_srgan.store.load.remember` says why.
     """
-    from napari.utils.notifications import show_info
+    from napari.utils.notifications import show_info, show_warning
 
     from napari_srgan.plugin.preferences import preferred_cache
     from napari_srgan.store.cache import cache_folder
@@ -52,7 +52,10 @@ def read_model(path: str | Sequence[str]) -> list[NoLayer]:
     folder = cache_folder(preferred_cache())
     recall_own_models(folder)  # those of earlier sessions, if no widget has asked for them yet
     name = remember(Path(path if isinstance(path, str) else path[0]))
-    keep_own_models(folder)
+    try:
+        keep_own_models(folder)
+    except OSError as error:
+        show_warning(f"“{name}” is there until napari is closed, not for good: {error}")
     if (widget := sys.modules.get("napari_srgan.plugin.widget")) is not None:
         widget.refresh_models()
     show_info(f"“{name}” can now be chosen in Plugins → SRGAN upscale.")
