@@ -58,7 +58,7 @@ def _load(model: str | Path | Model, dialect: str | None, cache: Path | None) ->
         # The registry's word holds, which is also what is shown before anything is loaded.
         return replace(loaded, generative=weights.generative, uncertainty=weights.uncertainty)
     path = Path(model).expanduser().absolute()
-    if path.suffix.lower() in MODEL_SUFFIXES or path.is_file():
+    if path.name.lower().endswith(MODEL_SUFFIXES) or path.is_file():
         return _load_file(path, None, dialect)
     raise ValueError(
         f"There is no model named {str(model)!r}{_nearest(str(model))} "

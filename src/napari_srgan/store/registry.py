@@ -33,7 +33,7 @@ _JSON_KINDS: dict[str, tuple[type, ...]] = {
 }
 
 DEFAULT_MODEL = "srresnet-x4"
-MODEL_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")  # of files that may be models
+MODEL_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".pth.tar")  # of files that may be models
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,9 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     """
     if not isinstance(path, str):
         return get_reader(path[0]) if len(path) == 1 else None
-    if "://" in path or Path(path).suffix.lower() not in MODEL_SUFFIXES or Path(path).is_dir():
+    file = Path(path)
+    named = file.suffix != "" and file.name.lower().endswith(MODEL_SUFFIXES)
+    if "://" in path or not named or file.is_dir():
         return None
     return read_model
 
