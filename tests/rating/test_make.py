@@ -13,9 +13,9 @@ from PIL import Image
 from napari_srgan.files import read_picture
 from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings, finish
-from napari_srgan.rating.make import Request, is_made, iter_make
+from napari_srgan.rating.make import Request, iter_make
 from napari_srgan.rating.originals import find_originals, read_original
-from napari_srgan.rating.plan import PLAN, read_plan, version_path
+from napari_srgan.rating.plan import PLAN, is_made, read_plan, version_path
 from napari_srgan.resampling import CONTROLS, enlarge, shrink
 from napari_srgan.store.load import load_model
 

@@ -106,11 +106,6 @@ def iter_make(folder: Path, request: Request | None = None) -> Generator[Making,
     return plan
 
 
-def is_made(plan: Plan, folder: Path) -> bool:
-    """Tell whether every version of a session is there."""
-    return all(version_path(folder, version).is_file() for version in plan.versions)
-
-
 def _iter_plan(request: Request) -> Generator[Making, None, Plan]:
     """Check everything; yield once for each image and model, so that it can be stopped."""
     models = {}

@@ -96,6 +96,11 @@ def version_path(folder: Path, version: Version) -> Path:
     return folder / _VERSIONS / f"{version.token}.png"
 
 
+def is_made(plan: Plan, folder: Path) -> bool:
+    """Tell whether every version of a session is there."""
+    return all(version_path(folder, version).is_file() for version in plan.versions)
+
+
 def versions_of(photos: Sequence[Photo], methods: Sequence[str]) -> tuple[Version, ...]:
     """Return each photo by each method, under new names."""
     return tuple(

@@ -67,7 +67,10 @@ class TestMenus:
         layers = [action.text() for action in ours(viewer.window.layers_menu)]
         files = [action.text() for action in ours(viewer.window.file_menu)]
 
-        assert layers == ["SRGAN upscale the selected layer (SRGAN)"]
+        assert set(layers) == {
+            "SRGAN upscale the selected layer (SRGAN)",
+            "Rate results blind (SRGAN)",
+        }
         assert "Fetch SRGAN weights for offline use (SRGAN)" in files
 
     def test_the_samples_are_offered(self, viewer):
@@ -151,7 +154,7 @@ class TestUpscaleSelected:
         viewer.add_image(STACK[0], name="first")
         viewer.add_image(STACK[1, :30], name="second")
         viewer.layers.selection.active = viewer.layers["first"]
-        (action,) = ours(viewer.window.layers_menu)
+        action = next(a for a in ours(viewer.window.layers_menu) if "upscale" in a.text())
         action.trigger()
         (name,) = docks(viewer)
         settled(viewer.window.dock_widgets[name])

@@ -1,0 +1,1 @@
+"""The widget that results are rated blind in."""
