@@ -15,15 +15,15 @@ from samples import photograph
 from texts import say, table
 from torch import Tensor
 
+from napari_srgan.graph import streaming
 from napari_srgan.graph.analyse import multiply_adds
 from napari_srgan.graph.network import inference_network
 from napari_srgan.graph.stream_plan import StreamPlan
+from napari_srgan.graph.streaming import RowStream
 from napari_srgan.graph.trace import trace
-from napari_srgan.inference import streaming
 from napari_srgan.inference.devices import exact_float32, half_precision, precision_name
 from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings
-from napari_srgan.inference.streaming import RowStream
 from napari_srgan.inference.transfers import recorded
 from napari_srgan.store.load import load_model
 

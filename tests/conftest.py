@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from napari_srgan.graph.stream_plan import StreamPlan
-    from napari_srgan.inference.streaming import Work
+    from napari_srgan.graph.streaming import Work
     from napari_srgan.models.srresnet import SRResNet
     from napari_srgan.store.checkpoint import Model
 
@@ -173,7 +173,7 @@ def in_bands() -> Callable[..., torch.Tensor]:
     """Return what puts a plan's output together from bands of rows."""
     import torch
 
-    from napari_srgan.inference.streaming import RowStream
+    from napari_srgan.graph.streaming import RowStream
 
     def compute(
         plan: StreamPlan,

@@ -1,1 +1,1 @@
-"""Run a network over arrays of any size: planning, streaming, tiling, devices."""
+"""Run a network over arrays of any size: planning, tiling, devices."""

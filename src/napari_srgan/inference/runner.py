@@ -18,8 +18,8 @@ from napari_srgan.graph.back_project import FREE, Bounds
 from napari_srgan.graph.network import Function, InferenceNetwork
 from napari_srgan.graph.refine import NOT_REFINED, Refinement, refined
 from napari_srgan.graph.stream_plan import StreamPlan
+from napari_srgan.graph.streaming import RowStream
 from napari_srgan.inference.devices import exact_float32
-from napari_srgan.inference.streaming import RowStream
 from napari_srgan.inference.transfers import DeviceTransfer, recorded
 from napari_srgan.models.generator import Generator
 from napari_srgan.processes import compute_after_fork

@@ -21,8 +21,8 @@ from napari_srgan.graph.ops import (
     run_layers,
 )
 from napari_srgan.graph.stream_plan import StreamPlan
+from napari_srgan.graph.streaming import RowStream, Work
 from napari_srgan.graph.trace import trace
-from napari_srgan.inference.streaming import RowStream, Work
 
 SIDES = st.integers(1, 40)
 
