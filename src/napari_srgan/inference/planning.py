@@ -141,21 +141,29 @@ class Bands:
     def of(cls, layout: Layout, runner: Runner) -> Bands | None:
         """Return the bands for an image, or None where it is to be tiled.
 
-        It is where one tile holds a whole plane, where the network has layers that cannot be
-        streamed, and where memory is too short for a strip.
+        It is where one tile holds a whole plane and takes no more memory than a stream may, where
+        the network has layers that cannot be streamed, and where memory is too short for a strip.
+        Of a network that sees far, bands are made lower before strips are made narrow.
         """
-        plan, halo = runner.plan, runner.network.radius
-        if plan is None or halo is None or Tiles.of("auto", runner).hold(layout):
+        plan, halo, tiles = runner.plan, runner.network.radius, Tiles.of("auto", runner)
+        if plan is None or halo is None:
+            return None
+        if tiles.hold(layout) and tiles.memory(layout) <= MOST_OF_A_STREAM:
             return None
         share = MEMORY_SHARE * free_memory(runner.device)
-        rows = rows_of_a_band(runner.device.type, layout.width)
-        per_column = plan.memory(1, rows)
-        wanted = min(MOST_OF_A_STREAM, max(LARGEST_STREAM, HALOS * halo * per_column))
-        budget = min(share, wanted) if runner.device.type == "cpu" else share
-        width = min(layout.width, int(budget / per_column))
-        if width < min(layout.width, 4 * halo):
-            return None
-        return cls(rows, width, halo, per_column, plan.step)
+        rows, least = rows_of_a_band(runner.device.type, layout.width), min(layout.width, 4 * halo)
+        heights = [rows // 2**n for n in range(rows.bit_length()) if rows // 2**n >= FEWEST_ROWS]
+        for rows in heights:
+            per_column = plan.memory(1, rows)
+            usual = min(MOST_OF_A_STREAM, max(LARGEST_STREAM, HALOS * halo * per_column))
+            budget = min(share, usual) if runner.device.type == "cpu" else share
+            width = min(layout.width, int(budget / per_column))
+            if width >= least:
+                return cls(rows, width, halo, per_column, plan.step)
+        # More than a stream usually takes is still less than tiles with such halos would.
+        if least * per_column <= share:
+            return cls(rows, least, halo, per_column, plan.step)
+        return None
 
     def parts(self, layout: Layout) -> Iterator[Tile]:
         """Yield the strips of a plane: tiles of its whole height."""
