@@ -90,7 +90,7 @@ MORE_PACKAGES = {
     "trust.report": {"PIL"},
     "store.cache": {"pooch"},
     "store.download": {"pooch", "requests", "tqdm", "urllib3"},
-    "store.tensor_file": {"safetensors"},
+    "store.tensors.tensor_file": {"safetensors"},
     "training.cli": {"typer", "tqdm"},
     "training.metrics.mos.figure": {"matplotlib"},
     "training.run.lock": {"filelock"},

@@ -27,7 +27,7 @@ from napari_srgan.store.checkpoint import Model
 from napari_srgan.store.download import DownloadError
 from napari_srgan.store.load import faithful_counterpart, forget_loaded, load_model
 from napari_srgan.store.registry import DEFAULT_MODEL, ModelInfo, list_models
-from napari_srgan.store.tensor_file import CheckpointError
+from napari_srgan.store.tensors.tensor_file import CheckpointError
 from napari_srgan.trust.assess import Assessment, iter_assess_array
 from napari_srgan.trust.invention import Invention
 

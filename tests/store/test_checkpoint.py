@@ -586,7 +586,7 @@ def test_saving_that_fails_keeps_what_was_there(random_network, tmp_path, monkey
         part.write_bytes(b"half")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("napari_srgan.store.tensor_file.save_file", full)
+    monkeypatch.setattr("napari_srgan.store.tensors.tensor_file.save_file", full)
     with pytest.raises(OSError, match="No space left"):
         save_checkpoint(path, random_network(), {})
 

@@ -12,8 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from napari_srgan.models.alexnet import AlexNetFeatures
-from napari_srgan.models.vgg import VGG16Features
+from napari_srgan.models.perceptual.alexnet import AlexNetFeatures
+from napari_srgan.models.perceptual.vgg import VGG16Features
 from napari_srgan.resampling import Pixels
 from napari_srgan.store.cache import cache_folder
 from napari_srgan.training.optimise.vgg import (

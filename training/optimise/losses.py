@@ -104,8 +104,8 @@ class VGGLoss(nn.Module):
     ----------
     features : nn.Module
         What the images are seen through, such as
-        :class:`napari_srgan.models.vgg.VGG19Features`: RGB images in [0, 1] to feature maps. It
-        is put into evaluation mode and frozen.
+        :class:`napari_srgan.models.perceptual.vgg.VGG19Features`: RGB images in [0, 1] to feature
+        maps. It is put into evaluation mode and frozen.
     scale : float
         What the feature maps are multiplied by, so that the loss changes by its square. The
         default is the paper's, chosen there to bring this loss to the scale of the MSE.

@@ -14,11 +14,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from napari_srgan.models.alexnet import AlexNetFeatures
-from napari_srgan.models.vgg import VGG19Features, VGGFeatures
+from napari_srgan.models.perceptual.alexnet import AlexNetFeatures
+from napari_srgan.models.perceptual.vgg import VGG19Features, VGGFeatures
 from napari_srgan.store.cache import OFFLINE_VARIABLE, cache_folder, fetch_file, is_offline
 from napari_srgan.store.download import DownloadError, Progress, by_hand, is_web_page
-from napari_srgan.store.tensor_file import unpickle
+from napari_srgan.store.tensors.tensor_file import unpickle
 
 logger = logging.getLogger(__name__)
 
@@ -212,7 +212,7 @@ def load_vgg(
     Parameters
     ----------
     layer
-        ``(i, j)`` of :class:`~napari_srgan.models.vgg.VGGFeatures`.
+        ``(i, j)`` of :class:`~napari_srgan.models.perceptual.vgg.VGGFeatures`.
     file
         A file of weights to use in place of the published one, with torchvision's names; or a
         folder that holds it. What lies beyond `layer` is not used and may be missing.

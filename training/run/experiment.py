@@ -15,7 +15,7 @@ import torch
 
 from napari_srgan.inference.devices import choose_device
 from napari_srgan.models.generator import Generator as Upscaler
-from napari_srgan.models.vgg import VGG16Features, VGG19Features, VGGFeatures
+from napari_srgan.models.perceptual.vgg import VGG16Features, VGG19Features, VGGFeatures
 from napari_srgan.store.checkpoint import load_checkpoint
 from napari_srgan.training.config import Recipe
 from napari_srgan.training.data.device_crops import choose_sampler

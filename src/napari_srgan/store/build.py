@@ -13,8 +13,8 @@ from napari_srgan.models.families import FAMILIES
 from napari_srgan.models.generator import Generator
 from napari_srgan.models.layers.options import KEY as OPTIONS
 from napari_srgan.store.foreign.recognise import Reading, dialect_named, read_as, recognise
-from napari_srgan.store.tensor_file import CheckpointError
-from napari_srgan.store.values import converted
+from napari_srgan.store.tensors.tensor_file import CheckpointError
+from napari_srgan.store.tensors.values import converted
 from napari_srgan.wording import listed
 
 

@@ -16,8 +16,8 @@ from napari_srgan.models.generator import Generator
 from napari_srgan.store.build import build_network
 from napari_srgan.store.generative import generative_by
 from napari_srgan.store.self_test import TENSORS, SelfTest
-from napari_srgan.store.tensor_file import CheckpointError, read_tensors, write_tensors
-from napari_srgan.store.unwrap import Unwrapped
+from napari_srgan.store.tensors.tensor_file import CheckpointError, read_tensors, write_tensors
+from napari_srgan.store.tensors.unwrap import Unwrapped
 from napari_srgan.wording import printable
 
 __all__ = [

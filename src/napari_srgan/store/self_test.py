@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_srgan.models.generator import Generator
-from napari_srgan.store.tensor_file import CheckpointError
+from napari_srgan.store.tensors.tensor_file import CheckpointError
 
 SIZE = (24, 32)  # pixels of the picture, height and width
 LARGEST_EDGE = 128  # pixels of what a file may bring: it is run at first use, while somebody waits

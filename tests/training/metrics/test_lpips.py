@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 from typer.testing import CliRunner
 
-from napari_srgan.models.alexnet import AlexNetFeatures
-from napari_srgan.models.vgg import VGG16Features
+from napari_srgan.models.perceptual.alexnet import AlexNetFeatures
+from napari_srgan.models.perceptual.vgg import VGG16Features
 from napari_srgan.resampling import enlarge
 from napari_srgan.training.cli import app
 from napari_srgan.training.metrics.lpips import HOW_TO_GET, find_distances, load_lpips

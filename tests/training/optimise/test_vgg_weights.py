@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import torch
 
-from napari_srgan.models.vgg import VGG19Features
+from napari_srgan.models.perceptual.vgg import VGG19Features
 from napari_srgan.store import cache as store
 from napari_srgan.store.cache import DownloadError
 from napari_srgan.training.optimise import vgg as vgg_weights

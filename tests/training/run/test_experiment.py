@@ -23,8 +23,8 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
 from napari_srgan.inference.verify import verify
+from napari_srgan.models.perceptual.vgg import VGG16Features
 from napari_srgan.models.srresnet import SRResNet
-from napari_srgan.models.vgg import VGG16Features
 from napari_srgan.store.checkpoint import load_checkpoint, save_checkpoint
 from napari_srgan.store.self_test import make_self_test
 from napari_srgan.training.cli import app

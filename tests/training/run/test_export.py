@@ -8,8 +8,8 @@ import pytest
 import safetensors
 import torch
 
-from napari_srgan.store import tensor_file
 from napari_srgan.store.checkpoint import load_checkpoint, save_checkpoint
+from napari_srgan.store.tensors import tensor_file
 from napari_srgan.training.run.export import export_generator, export_interpolated
 from napari_srgan.training.run.folder import RunFolder
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_srgan.store.tensor_file import CheckpointError, read_tensors
+from napari_srgan.store.tensors.tensor_file import CheckpointError, read_tensors
 
 
 def zipped(members, **options):

@@ -15,9 +15,13 @@ from torch import Tensor
 
 from napari_srgan.files.atomic import written_whole
 from napari_srgan.processes import compute_after_fork
-from napari_srgan.store.foreign_files import fault_of_beginning, fault_of_count, fault_of_zip
-from napari_srgan.store.pickles import is_too_new, refusal, tensors_in
-from napari_srgan.store.unwrap import Unwrapped, unwrap
+from napari_srgan.store.tensors.foreign_files import (
+    fault_of_beginning,
+    fault_of_count,
+    fault_of_zip,
+)
+from napari_srgan.store.tensors.pickles import is_too_new, refusal, tensors_in
+from napari_srgan.store.tensors.unwrap import Unwrapped, unwrap
 from napari_srgan.wording import listed, printable
 
 _PYTORCH_STARTS = (b"PK", b"\x80")  # of a zip archive, and of a pickle

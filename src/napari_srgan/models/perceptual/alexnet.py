@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from napari_srgan.models.vgg import IMAGENET_MEAN, IMAGENET_STD
+from napari_srgan.models.perceptual.vgg import IMAGENET_MEAN, IMAGENET_STD
 
 
 class AlexNetFeatures(nn.Module):

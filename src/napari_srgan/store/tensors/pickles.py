@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from napari_srgan.store.unwrap import best_entry
+from napari_srgan.store.tensors.unwrap import best_entry
 from napari_srgan.wording import listed
 
 _MOST_BYTES = 2**24  # of a pickle that is looked at

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_srgan.store.unwrap import unwrap
+from napari_srgan.store.tensors.unwrap import unwrap
 
 NETWORKS = {
     "ours": ("body.head.weight", "body.norm.weight", "tail.last.bias"),

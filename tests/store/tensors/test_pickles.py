@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_srgan.store.pickles import refusal
-from napari_srgan.store.tensor_file import CheckpointError, read_tensors
+from napari_srgan.store.tensors.pickles import refusal
+from napari_srgan.store.tensors.tensor_file import CheckpointError, read_tensors
 
 STATE = {"conv.weight": torch.zeros(2, 2)}
 

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from napari_srgan.models.vgg import BLOCKS, IMAGENET_MEAN, IMAGENET_STD, VGG19Features
+from napari_srgan.models.perceptual.vgg import BLOCKS, IMAGENET_MEAN, IMAGENET_STD, VGG19Features
 
 # torchvision's vgg19().features: the places of its convolutions, and their feature maps.
 TORCHVISION = {

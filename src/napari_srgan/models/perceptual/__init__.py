@@ -1,0 +1,1 @@
+"""Networks that see as people do, in part: what images are compared by."""
