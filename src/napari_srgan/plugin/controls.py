@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from magicgui.widgets import (
+    CheckBox,
     ComboBox,
     Container,
     Label,
@@ -29,6 +30,7 @@ CURRENT_PLANE = "current plane"
 STEPS = 1000  # of the progress bar
 PRECISIONS = ["auto", "float32", "float16", "bfloat16"]
 NOT_FINITE = [("refuse", "error"), ("fill from neighbours", "fill")]
+QUALITY = [("standard", "standard"), ("best, 8 × the time", "ensemble")]
 COMPUTE = [("automatic", "auto"), ("now", "now"), ("when shown", "shown")]
 
 NO_LABEL = "\u200b"  # takes no room; an empty one would be replaced by the control's name
@@ -39,6 +41,8 @@ _LETTERS_SHOWN = 6  # of a long choice, so that it does not widen the dock
 class Advanced(Container[Widget]):
     """The choices that few people make."""
 
+    quality: ComboBox
+    consistent: CheckBox
     normalize: LineEdit
     nan: ComboBox
     precision: ComboBox
@@ -49,6 +53,20 @@ class Advanced(Container[Widget]):
         super().__init__()
         self.extend(
             [
+                ComboBox(
+                    name="quality",
+                    label="Quality",
+                    choices=QUALITY,
+                    value=settings.quality,
+                    tooltip="best: the mean of the results for eight flips and turns, nearer to "
+                    "the truth and a little softer",
+                ),
+                CheckBox(
+                    name="consistent",
+                    label="Hold to image",
+                    value=settings.consistent,
+                    tooltip="Made small again, the result is the image, to half a level.",
+                ),
                 LineEdit(
                     name="normalize",
                     label="Normalize",

@@ -184,6 +184,8 @@ class Upscale(Container[Widget]):
             precision=advanced.precision.value,
             tile=advanced.tile.value or "auto",
             nan=advanced.nan.value,
+            quality=advanced.quality.value,
+            consistent=advanced.consistent.value,
         )
         return Choices(
             self.model.value,

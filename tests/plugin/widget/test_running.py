@@ -138,6 +138,16 @@ class TestResult:
 
         assert np.isfinite(viewer.layers[1].data).all()
 
+    def test_the_result_is_the_mean_of_eight_and_held_to_the_image_if_chosen(self, alone, settled):
+        viewer, widget = alone(GREY)
+        widget.advanced.quality.value = "ensemble"
+        widget.advanced.consistent.value = True
+        widget.start()
+        settled(widget)
+
+        made = viewer.layers[1].metadata[METADATA_KEY]
+        assert (made["quality"], made["consistent"]) == ("ensemble", True)
+
     def test_a_warning_on_the_way_is_shown_and_kept(self, alone, settled, messages, passes):
         viewer, widget = alone(GREY)
         passes(lambda window, count: count == 1)
