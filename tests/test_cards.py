@@ -121,6 +121,7 @@ def test_the_registry_gets_what_the_files_are_and_measure(filled):
         "colour_drift",
         "checkerboard",
         "flat_noise",
+        "outside",
     }
     assert away.metrics == {"Old": {"psnr": 30.0}}
 
