@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import pytest
 
+from napari_srgan.models.families import FAMILIES
 from napari_srgan.training.config import (
     Adversarial,
     Recipe,
@@ -145,8 +146,8 @@ def test_another_family_inherits_no_arguments(tmp_path) -> None:
         ("base = 3", "base takes the name of a recipe; got 3"),
         ("[adversarial]", r"the table \[adversarial\] is empty"),
         (
-            '[network]\nfamily = "srcnn"',
-            "network.family must be one of srresnet, edsr; got 'srcnn'",
+            '[network]\nfamily = "vdsr"',
+            f"network.family must be one of {', '.join(FAMILIES)}; got 'vdsr'",
         ),
         ("[network]\nresidual_scaling = 0.1", "Unknown setting 'network.residual_scaling'"),
         ('[network]\nfamily = "edsr"\nbatch_norm = true', "Unknown setting 'network.batch_norm'"),
