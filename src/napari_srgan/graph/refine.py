@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic, TypeVar
 
 import torch
 
@@ -75,21 +76,23 @@ def refined(network: LayerNetwork | OpaqueNetwork, refinement: Refinement) -> In
     return RefinedNetwork(network, refinement)
 
 
+Network = TypeVar("Network", LayerNetwork, OpaqueNetwork)
+
+
 @dataclass(frozen=True)
-class RefinedNetwork:
-    """A network of layers, with refinement in more layers.
+class _Refined(Generic[Network]):
+    """What a network keeps when it is refined.
 
     Attributes
     ----------
-    network : LayerNetwork
+    network : LayerNetwork or OpaqueNetwork
         What is refined.
     refinement : Refinement
         How.
     """
 
-    network: LayerNetwork
+    network: Network
     refinement: Refinement
-    why_not_rows = ""
 
     @property
     def channels(self) -> int:
@@ -101,6 +104,31 @@ class RefinedNetwork:
         """Upscaling factor."""
         return self.network.scale
 
+    @property
+    def step(self) -> int:
+        """How many pixels of the input, along an axis, are computed together."""
+        return self.network.step
+
+    @property
+    def why_not_rows(self) -> str:
+        """Why rows of an image cannot be streamed through it."""
+        return self.network.why_not_rows
+
+    def _joined(self, members: Sequence[Layers]) -> Layers:
+        """Return layers that compute all members and refine what they give, in float32."""
+        layers: list[Layer] = []
+        answer, spread = _answer(layers, members, self.refinement, self.channels)
+        if self.refinement.consistent:
+            answer = append_back_projection(layers, 0, answer, self.channels, self.scale)
+        if spread is not None:
+            append(layers, Concat((answer, spread)))
+        return tuple(layers)
+
+
+@dataclass(frozen=True)
+class RefinedNetwork(_Refined[LayerNetwork]):
+    """A network of layers, with refinement in more layers."""
+
     @cached_property
     def _members(self) -> tuple[Layers, ...]:
         return tuple(oriented(self.network.layers, each) for each in self.refinement.orientations)
@@ -108,14 +136,6 @@ class RefinedNetwork:
     @cached_property
     def _layers(self) -> Layers:
         return self._joined(self._members)
-
-    def _joined(self, members: Sequence[Layers]) -> Layers:
-        return _joined(members, self.refinement, self.channels, self.scale)
-
-    @property
-    def step(self) -> int:
-        """How many pixels of the input, along an axis, are computed together."""
-        return self.network.step
 
     @cached_property
     def radius(self) -> int:
@@ -146,34 +166,8 @@ class RefinedNetwork:
 
 
 @dataclass(frozen=True)
-class RefinedOpaqueNetwork:
-    """The same of a network that cannot be read as layers: the image is turned instead.
-
-    Attributes
-    ----------
-    network : OpaqueNetwork
-        What is refined.
-    refinement : Refinement
-        How.
-    """
-
-    network: OpaqueNetwork
-    refinement: Refinement
-
-    @property
-    def channels(self) -> int:
-        """Channels of images, in and out."""
-        return self.network.channels
-
-    @property
-    def scale(self) -> int:
-        """Upscaling factor."""
-        return self.network.scale
-
-    @property
-    def step(self) -> int:
-        """How many pixels of the input, along an axis, are computed together."""
-        return self.network.step
+class RefinedOpaqueNetwork(_Refined[OpaqueNetwork]):
+    """The same of a network that cannot be read as layers: the image is turned instead."""
 
     @property
     def radius(self) -> int | None:
@@ -181,11 +175,6 @@ class RefinedOpaqueNetwork:
         if self.network.radius is None:
             return None
         return self.network.radius + RADIUS * self.refinement.consistent
-
-    @property
-    def why_not_rows(self) -> str:
-        """Why rows of an image cannot be streamed through it."""
-        return self.network.why_not_rows
 
     @property
     def nbytes(self) -> int:
@@ -209,8 +198,7 @@ class RefinedOpaqueNetwork:
             )
 
         members = [turned(each) for each in self.refinement.orientations]
-        joined = _joined(members, self.refinement, self.channels, self.scale)
-        layers = tuple(channels_last(moved(layer, device)) for layer in joined)
+        layers = tuple(channels_last(moved(layer, device)) for layer in self._joined(members))
         return lambda low, bounds=FREE: run_layers(within(layers, bounds), low)
 
     def stream_plan(self, precision: torch.dtype) -> None:  # noqa: ARG002
@@ -225,17 +213,6 @@ def _in_float32(layers: Layers) -> Layers:
         inside = (with_sources(layer, lambda source: source + 1) for layer in layers)
         layers = (Cast(0, dtype), *inside)
     return (*layers, Cast(len(layers), torch.float32))
-
-
-def _joined(members: Sequence[Layers], refinement: Refinement, channels: int, scale: int) -> Layers:
-    """Return layers that compute all members and refine what they give, in float32."""
-    layers: list[Layer] = []
-    answer, spread = _answer(layers, members, refinement, channels)
-    if refinement.consistent:
-        answer = append_back_projection(layers, 0, answer, channels, scale)
-    if spread is not None:
-        append(layers, Concat((answer, spread)))
-    return tuple(layers)
 
 
 def _answer(
