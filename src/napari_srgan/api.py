@@ -424,10 +424,8 @@ def iter_assess(
     settings = Settings(device, precision, tile, nan, quality, consistent)
     layer, pixels = None, image
     if _is_layer(image):
-        from napari_srgan.plugin.layers import channel_axis_of, full_resolution
-
-        layer, pixels, rgb = image, full_resolution(image), image.rgb
-        channel_axis = channel_axis_of(image) if channel_axis is None else channel_axis
+        pixels, channel_axis = _pixels_of(image, rgb, channel_axis)
+        layer, rgb = image, image.rgb
     if _is_dask(pixels):
         raise TypeError("A lazy image is not assessed. Compute the part that matters first.")
     steps = iter_assess_array(
@@ -487,6 +485,19 @@ def _iter_nothing(result: Any) -> Generator[Progress, None, Any]:
     return result
 
 
+def _pixels_of(
+    layer: napari.layers.Image, rgb: bool | None, channel_axis: int | None
+) -> tuple[Any, int | None]:
+    """Return a layer's pixels, and their axis of channels: the one given, or what labels say."""
+    from napari_srgan.plugin.layers import channel_axis_of, full_resolution
+
+    if rgb is not None and rgb != layer.rgb:
+        raise ValueError(f"The layer {layer.name!r} has rgb={layer.rgb}; rgb={rgb} contradicts it.")
+    pixels = full_resolution(layer)
+    check_not_masked(pixels)
+    return pixels, channel_axis_of(layer) if channel_axis is None else channel_axis
+
+
 def _iter_layer(
     layer: napari.layers.Image,
     model: Model,
@@ -495,13 +506,7 @@ def _iter_layer(
     channel_axis: int | None,
     settings: Settings,
 ) -> Generator[Progress, None, napari.layers.Image]:
-    from napari_srgan.plugin.layers import channel_axis_of, full_resolution
-
-    if rgb is not None and rgb != layer.rgb:
-        raise ValueError(f"The layer {layer.name!r} has rgb={layer.rgb}; rgb={rgb} contradicts it.")
-    pixels = full_resolution(layer)
-    check_not_masked(pixels)
-    axis = channel_axis_of(layer) if channel_axis is None else channel_axis
+    pixels, axis = _pixels_of(layer, rgb, channel_axis)
     if _is_dask(pixels):
         lazy = _iter_lazy(pixels, model, layer.rgb, normalize, axis, settings)
         return _iter_into_layer(layer, _iter_planned(lazy, pixels, model, normalize, settings))

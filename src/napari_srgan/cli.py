@@ -33,6 +33,15 @@ Result = TypeVar("Result")
 
 _AS = "How another project's model file is to be read, where its tensors leave that open."
 
+# Options that several commands have.
+Chosen = Annotated[str, typer.Option(help="A name (see: models) or a file.")]
+ReadAs = Annotated[str | None, typer.Option("--as", metavar="NAME", help=_AS)]
+Range = Annotated[str, typer.Option(help="auto, data, dtype, '0, 4095' or '0%, 99.9%'.")]
+NotFinite = Annotated[str, typer.Option(help="NaN and infinities: error or fill.")]
+Held = Annotated[
+    bool, typer.Option("--consistent", help="Hold the result to the image: reduced, it is it.")
+]
+
 INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
 
 
@@ -48,22 +57,18 @@ def upscale(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="A folder; or a file, for a single input.")
     ],
-    model: Annotated[str, typer.Option(help="A name (see: models) or a file.")] = "",
+    model: Chosen = "",
     scale: Annotated[int | None, typer.Option(help="Of a model that has several.")] = None,
-    read_as: Annotated[str | None, typer.Option("--as", metavar="NAME", help=_AS)] = None,
+    read_as: ReadAs = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, cuda:all, mps.")] = "auto",
     tile: Annotated[str, typer.Option(help="Edge in pixels, or auto. Changes no pixel.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32, float16, bfloat16.")] = "auto",
-    normalize: Annotated[
-        str, typer.Option(help="auto, data, dtype, '0, 4095' or '0%, 99.9%'.")
-    ] = "auto",
-    nan: Annotated[str, typer.Option(help="NaN and infinities: error or fill.")] = "error",
+    normalize: Range = "auto",
+    nan: NotFinite = "error",
     quality: Annotated[
         str, typer.Option(help="standard, or ensemble: nearer to the truth, 8 times the time.")
     ] = "standard",
-    consistent: Annotated[
-        bool, typer.Option("--consistent", help="Hold the result to the image: reduced, it is it.")
-    ] = False,
+    consistent: Held = False,
     channel_axis: Annotated[
         int | None,
         typer.Option(help="Axis of channels, which have a value range each. [as files say]"),
@@ -115,9 +120,7 @@ def _upscale_one(
             steps = iter_task(
                 task, model, normalize=normalize, settings=settings, channel_axis=channel_axis
             )
-            for progress in steps:
-                bar.total = progress.total
-                bar.update(progress.done - bar.n)
+            _with_bar(steps, bar)
     except (OSError, ValueError, TypeError, MemoryError, FloatingPointError) as error:
         named = str(task.source) in str(error)
         say(str(error) if named else f"{task.source}: {error}", err=True)
@@ -159,18 +162,14 @@ def info(
 def report(
     image: Annotated[Path, typer.Argument(metavar="IN", help="An image file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")],
-    model: Annotated[str, typer.Option(help="A name (see: models) or a file.")] = "",
+    model: Chosen = "",
     faithful: Annotated[
         str, typer.Option(help="What detail is compared with. [a bundled faithful model]")
     ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    normalize: Annotated[
-        str, typer.Option(help="auto, data, dtype, '0, 4095' or '0%, 99.9%'.")
-    ] = "auto",
-    nan: Annotated[str, typer.Option(help="NaN and infinities: error or fill.")] = "error",
-    consistent: Annotated[
-        bool, typer.Option("--consistent", help="Hold the result to the image: reduced, it is it.")
-    ] = False,
+    normalize: Range = "auto",
+    nan: NotFinite = "error",
+    consistent: Held = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a file that exists.")] = False,
 ) -> None:
     """Upscale an image and write a page on how far the result can be trusted.
@@ -237,7 +236,7 @@ def models(
         Path | None,
         typer.Option(metavar="FILE", help="Instead, tell what is recognised in a model file."),
     ] = None,
-    read_as: Annotated[str | None, typer.Option("--as", metavar="NAME", help=_AS)] = None,
+    read_as: ReadAs = None,
 ) -> None:
     """List the models: where their weights are, and what each is for.
 
@@ -290,7 +289,7 @@ def _check_up() -> None:
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A model file.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The .safetensors to write.")],
-    read_as: Annotated[str | None, typer.Option("--as", metavar="NAME", help=_AS)] = None,
+    read_as: ReadAs = None,
     licence: Annotated[str, typer.Option(help="Terms of use of the weights, a line.")] = "",
     generative: Annotated[
         bool | None,

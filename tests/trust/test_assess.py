@@ -145,6 +145,11 @@ def test_layers_lie_where_the_layer_lies(models) -> None:
     assert found.uncertainty.name.startswith("cells")
 
 
+def test_a_layer_that_is_said_to_be_what_it_is_not_is_refused(models) -> None:
+    with pytest.raises(ValueError, match="contradicts"):
+        ns.assess(Image(noise((9, 12))), models[0], faithful=models[1], rgb=True, **FAST)
+
+
 def test_progress_ends_at_the_total_and_never_runs_backwards(models) -> None:
     steps = ns.iter_assess(noise((3, 9, 12)), models[0], faithful=models[1], **FAST)
     seen = list(steps)
