@@ -37,7 +37,6 @@ _TENSORS = re.compile(
 )
 _MODULES = ("torch.nn.", "torch.jit.")
 _PARTS_OF_MODULES = {"_modules", "_parameters", "_buffers"}
-_STORAGE = re.compile(rb"(tq.|tr.{4})Q", re.DOTALL)  # a tuple, kept, and what is stored under it
 _BY_PICKLE = "torch.storage._load_from_bytes"  # where pickle, not torch.save, wrote a tensor
 # Of Python's own modules, those with classes that are plain values; the rest has no business here.
 _VALUES = frozenset(
@@ -139,12 +138,6 @@ def _instructions(file: IO[bytes]) -> Iterator[tuple[str, str]]:
 
 def _dotted(module: str, name: str = "") -> str:
     return f"{_OLD_MODULES.get(module, module)}.{name}"
-
-
-def tensors_in(path: Path) -> int:
-    """Return how many tensors a file from before PyTorch 1.6 asks for, in a moment."""
-    with path.open("rb") as file:  # which begins with what asks for them
-        return sum(1 for _ in _STORAGE.finditer(file.read(_MOST_BYTES)))
 
 
 def is_too_new(path: Path) -> bool:

@@ -20,7 +20,8 @@ from napari_srgan.store.tensors.foreign_files import (
     fault_of_count,
     fault_of_zip,
 )
-from napari_srgan.store.tensors.pickles import is_too_new, refusal, tensors_in
+from napari_srgan.store.tensors.legacy import lacks_storages, tensors_in
+from napari_srgan.store.tensors.pickles import is_too_new, refusal
 from napari_srgan.store.tensors.unwrap import Unwrapped, unwrap
 from napari_srgan.wording import listed, printable
 
@@ -145,10 +146,13 @@ def unpickle(path: Path) -> Any:
             raise CheckpointError(f"{path} {refusal(path)}")
         file.seek(0)
         try:
-            return torch.load(file, map_location="cpu", weights_only=True)
+            content = torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:  # of wrong bytes, it raises whatever it stumbles on
             damaged = f"cannot be read as a PyTorch file; it may be cut short: {_reason(error)}"
             raise CheckpointError(f"{path} {refusal(path) or damaged}") from error
+    if not is_zip and lacks_storages(path):
+        raise CheckpointError(f"{path} is damaged: it lacks a part that its tensors need.")
+    return content
 
 
 def _reason(error: BaseException) -> str:
