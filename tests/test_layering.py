@@ -80,6 +80,7 @@ MORE_PACKAGES = {
     "plugin.widget": QT,
     "plugin.controls": QT,
     "plugin.commands": {"qtpy"},
+    "plugin.docks": {"magicgui"},
     "plugin.lazy": {"dask"},
     "plugin.rating.controls": QT,
     "plugin.rating.screen": QT,

@@ -40,17 +40,10 @@ def upscale_selected(viewer: napari.viewer.Viewer) -> None:
 
 def _widget_of(viewer: napari.viewer.Viewer) -> Upscale:
     """Return the viewer's widget, its dock opened or shown if need be."""
+    from napari_srgan.plugin.docks import docked
     from napari_srgan.plugin.widget import Upscale
 
-    for widget in viewer.window.dock_widgets.values():
-        if isinstance(widget, Upscale):
-            dock = widget.native.parent()
-            dock.show()
-            dock.raise_()
-            return widget
-    widget = Upscale(viewer)
-    viewer.window.add_dock_widget(widget, name=DOCK)
-    return widget
+    return docked(viewer, Upscale, DOCK)
 
 
 def open_images(viewer: napari.viewer.Viewer) -> None:

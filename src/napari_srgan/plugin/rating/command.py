@@ -12,12 +12,7 @@ DOCK = "Rate results blind"
 
 def rate_results(viewer: napari.viewer.Viewer) -> None:
     """Open the widget that results are rated blind in, or show the one that is there."""
+    from napari_srgan.plugin.docks import docked
     from napari_srgan.plugin.rating.widget import RateResults
 
-    for widget in viewer.window.dock_widgets.values():
-        if isinstance(widget, RateResults):
-            dock = widget.native.parent()
-            dock.show()
-            dock.raise_()
-            return
-    viewer.window.add_dock_widget(RateResults(viewer), name=DOCK)
+    docked(viewer, RateResults, DOCK)
