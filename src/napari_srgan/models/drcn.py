@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from napari_srgan.models.edsr import convolution
 from napari_srgan.models.generator import check_sizes
 from napari_srgan.models.layers.luminance import LuminanceGenerator
 from napari_srgan.models.layers.options import KEY, encoded_options, options_of
@@ -17,10 +18,6 @@ RECURSIONS = 16  # §4.2
 FEATURES = 256  # §4.2
 
 _OPTIONS = {"channels": 3, "scale": 4}
-
-
-def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
 class DRCN(LuminanceGenerator):
@@ -56,10 +53,10 @@ class DRCN(LuminanceGenerator):
         check_sizes(recursions, features, channels, scale)
         options = {"channels": channels, "scale": scale}
         self.register_buffer(KEY, encoded_options(self.family, options))
-        self.embed1, self.embed2 = _convolution(1, features), _convolution(features, features)
-        self.recursion = _convolution(features, features)
-        self.reconstruct1 = _convolution(features, features)
-        self.reconstruct2 = _convolution(features, 1)
+        self.embed1, self.embed2 = convolution(1, features), convolution(features, features)
+        self.recursion = convolution(features, features)
+        self.reconstruct1 = convolution(features, features)
+        self.reconstruct2 = convolution(features, 1)
         self.shares = nn.Parameter(torch.full((recursions,), 1 / recursions))
 
     @classmethod

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_srgan.models.edsr import convolution
 from napari_srgan.models.generator import Generator, check_sizes
 from napari_srgan.models.layers.choices import enlarged
 from napari_srgan.models.layers.shapes import Shapes
@@ -21,10 +22,6 @@ GROWTH = 32  # maps that each convolution of a dense block adds; not in the pape
 SLOPE = 0.2  # of leaky rectifiers
 RESIDUAL_SCALING = 0.2  # §3.1, "residual scaling"
 DENSE = 5  # convolutions of a dense block (Fig. 4)
-
-
-def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
 def _leaky(x: Tensor) -> Tensor:
@@ -41,7 +38,7 @@ class DenseBlock(nn.Module):
         super().__init__()
         for n in range(DENSE):
             outputs = growth if n < DENSE - 1 else features
-            self.add_module(f"conv{n + 1}", _convolution(features + n * growth, outputs))
+            self.add_module(f"conv{n + 1}", convolution(features + n * growth, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         *first, last = self.children()
@@ -113,12 +110,12 @@ class RRDBNet(Generator):
             raise ValueError(f"scale · unshuffle must be a power of 2; got {scale} · {unshuffle}.")
         self.scale, self.channels, self.unshuffle = scale, channels, unshuffle
         self.growth = growth
-        self.head = _convolution(channels * unshuffle**2, features)
+        self.head = convolution(channels * unshuffle**2, features)
         self.body = nn.Sequential(*(RRDB(features, growth) for _ in range(blocks)))
-        self.trunk = _convolution(features, features)
-        self.upsample = nn.ModuleList(_convolution(features, features) for _ in range(doublings))
-        self.hr = _convolution(features, features)
-        self.last = _convolution(features, channels)
+        self.trunk = convolution(features, features)
+        self.upsample = nn.ModuleList(convolution(features, features) for _ in range(doublings))
+        self.hr = convolution(features, features)
+        self.last = convolution(features, channels)
 
     @classmethod
     def sizes_of(cls, state: Mapping[str, Tensor]) -> dict[str, Any] | None:
