@@ -248,10 +248,8 @@ def evaluate(
     """  # noqa: D301 - the mark by which lines of help are kept apart
     from functools import partial
 
-    from tqdm import tqdm
-
     from napari_srgan.inference.run import upscale_array
-    from napari_srgan.inference.settings import Settings
+    from napari_srgan.inference.settings import Settings, iter_mapped
     from napari_srgan.store.load import load_model
     from napari_srgan.training.metrics.evaluate import (
         as_table,
@@ -277,15 +275,8 @@ def evaluate(
         data_sets = find_data_sets(data)
         also = dict(FURTHER) | measures_of(find_distances(perceptual_weights))
         steps = iter_evaluate(data_sets, upscalers, also=also, scale=scale)
-        with tqdm(unit="image", leave=False) as bar:
-            while True:
-                try:
-                    progress = next(steps)
-                except StopIteration as end:
-                    evaluation = end.value
-                    break
-                bar.total = progress.total
-                bar.update(progress.done - bar.n)
+        counted = iter_mapped(steps, lambda progress: (progress.done, progress.total))
+        evaluation = _with_bar(counted)
         typer.echo(as_table(evaluation.results))
         if json:
             write_json(evaluation.results, json)
@@ -394,14 +385,15 @@ def _with_bar(steps: Generator[tuple[int, int], None, Result]) -> Result:
     """Do the work of a generator of images done and to do, under a bar."""
     from tqdm import tqdm
 
+    from napari_srgan.inference.settings import finish, iter_mapped
+
     with tqdm(unit="image", leave=False) as bar:
-        while True:
-            try:
-                done, bar.total = next(steps)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
+
+        def show(images: tuple[int, int]) -> None:
+            done, bar.total = images
             bar.update(done - bar.n)
+
+        return finish(iter_mapped(steps, show))
 
 
 @app.command()

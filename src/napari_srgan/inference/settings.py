@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 NotFinite = Literal["error", "fill"]
 Quality = Literal["standard", "ensemble"]
 Result = TypeVar("Result")
+Step = TypeVar("Step")
+Shown = TypeVar("Shown")
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,23 @@ def finish(steps: Generator[object, None, Result]) -> Result:
         except StopIteration as end:
             result: Result = end.value
             return result
+
+
+def iter_mapped(
+    steps: Generator[Step, None, Result], of: Callable[[Step], Shown]
+) -> Generator[Shown, None, Result]:
+    """Pass on what a function makes of each step of a generator, and return what it returns.
+
+    Closing this closes the generator.
+    """
+    with closing(steps):
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            yield of(step)
 
 
 def provenance(
@@ -156,18 +176,14 @@ def iter_recorded(
     """
     device = precision = ""
     notes: list[str] = []
-    try:
-        while True:
-            try:
-                progress = next(steps)
-            except StopIteration as end:
-                result = end.value
-                break
-            device, precision = progress.device, progress.precision
-            if progress.note:
-                notes.append(progress.note)
-            yield progress
-    finally:
-        steps.close()
+
+    def recorded(progress: Progress) -> Progress:
+        nonlocal device, precision
+        device, precision = progress.device, progress.precision
+        if progress.note:
+            notes.append(progress.note)
+        return progress
+
+    result = yield from iter_mapped(steps, recorded)
     made = provenance(model, normalize, settings, device=device, precision=precision, notes=notes)
     return result, made

@@ -6,13 +6,14 @@ import logging
 import random
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from napari_srgan.files import Picture, write_picture
 from napari_srgan.inference.run import iter_upscale_array
-from napari_srgan.inference.settings import Settings
+from napari_srgan.inference.settings import Progress, Settings, iter_mapped
 from napari_srgan.rating.originals import Pixels, find_originals, read_original
 from napari_srgan.rating.plan import (
     PLAN,
@@ -199,7 +200,7 @@ def _iter_versions(plan: Plan, folder: Path, device: str) -> Iterator[Making]:
         low = shrink(high, plan.scale)
         for version in versions:
             steps = _iter_pixels(version.method, low, high, plan, device)
-            pixels = yield from _iter_counted(steps, done, total)
+            pixels = yield from iter_mapped(steps, partial(Making, done, total))
             target = version_path(folder, version)
             target.parent.mkdir(parents=True, exist_ok=True)
             write_picture(target, Picture(pixels, rgb=pixels.ndim == 3))
@@ -224,24 +225,11 @@ def _iter_pixels(
     # Not in 16 bits: what is rated is the network, on every computer the same.
     settings = Settings(device=device, precision="float32")
     steps = iter_upscale_array(low, model, rgb=low.ndim == 3, settings=settings)
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as end:
-            pixels: Pixels = end.value
-            return pixels
+
+    def share(progress: Progress) -> float:
         if progress.note:
             log.warning("%s: %s", method, progress.note)
-        yield progress.done / progress.total
+        return progress.done / progress.total
 
-
-def _iter_counted(
-    steps: Generator[float, None, Pixels], done: int, total: int
-) -> Generator[Making, None, Pixels]:
-    while True:
-        try:
-            share = next(steps)
-        except StopIteration as end:
-            pixels: Pixels = end.value
-            return pixels
-        yield Making(done, total, share)
+    pixels: Pixels = yield from iter_mapped(steps, share)
+    return pixels

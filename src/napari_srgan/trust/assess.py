@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -24,7 +23,7 @@ from napari_srgan.inference.images import (
     value_ranges,
 )
 from napari_srgan.inference.run import iter_upscale_array
-from napari_srgan.inference.settings import Progress, Settings
+from napari_srgan.inference.settings import Progress, Settings, iter_mapped
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.trust.invention import VISIBLE, Census, Invention
 from napari_srgan.trust.uncertainty import expected_error
@@ -143,17 +142,12 @@ def _iter_assess(
 
 def _iter_part(steps: Steps, before: int, weight: int, total: int) -> Steps:
     """Pass on the progress of a part of the work, in pixels of all of it."""
-    result = None
-    with closing(steps):
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                result = end.value
-                break
-            done = before * step.total + weight * step.done
-            yield replace(step, done=done, total=total * step.total)
-    return result
+
+    def of_all(step: Progress) -> Progress:
+        done = before * step.total + weight * step.done
+        return replace(step, done=done, total=total * step.total)
+
+    return iter_mapped(steps, of_all)
 
 
 def _difference(one: Array, other: Array) -> Array:
