@@ -206,24 +206,24 @@ def report(
 
 def _check_page(output: Path, *, overwrite: bool) -> None:
     """Refuse what a page cannot be written to, before anything is computed."""
+    from napari_srgan.files.atomic import check_place
+
     if output.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"A report is an HTML file; {output} does not end in .html.")
-    if not output.absolute().parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {output.absolute().parent} for {output.name}.")
-    if output.is_dir() or (output.exists() and not overwrite):
+    check_place(output)
+    if output.exists() and not overwrite:
         raise FileExistsError(f"{output} exists. Use --overwrite to replace it.")
 
 
 def _with_bar(steps: Generator[Progress, None, Result], bar: tqdm[NoReturn]) -> Result:
     """Do the work of a generator under a progress bar, and return its result."""
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
+    from napari_srgan.inference.settings import finish, iter_mapped
+
+    def show(progress: Progress) -> None:
         bar.total = progress.total
         bar.update(progress.done - bar.n)
+
+    return finish(iter_mapped(steps, show))
 
 
 @app.command()

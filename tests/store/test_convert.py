@@ -47,6 +47,8 @@ def test_files_are_kept_and_names_are_checked(tmp_path) -> None:
     source = made("edsr", tmp_path)
     with pytest.raises(ValueError, match=r"ends in \.safetensors"):
         convert(source, tmp_path / "ours.pth")
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        convert(source, tmp_path / "away" / "ours.safetensors")
     convert(source, tmp_path / "ours.safetensors")
     with pytest.raises(FileExistsError, match="exists"):
         convert(source, tmp_path / "ours.safetensors")

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from napari_srgan.files.atomic import check_place
 from napari_srgan.inference.verify import verify
 from napari_srgan.models.generator import Generator
 from napari_srgan.store.checkpoint import load_checkpoint, rounded_to_half, save_checkpoint
@@ -138,10 +139,7 @@ def check_target(target: Path) -> None:
             f"{target.name} does not end in {SUFFIX}, which is what is written. Call it "
             f"{target.with_suffix(SUFFIX).name}."
         )
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {target.parent} to write {target.name} to.")
-    if target.is_dir():
-        raise IsADirectoryError(f"{target} is a folder; name a file in it.")
+    check_place(target)
 
 
 def _shape(state: Mapping[str, torch.Tensor], key: str) -> torch.Size | None:

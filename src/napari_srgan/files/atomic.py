@@ -37,3 +37,18 @@ def written_whole(target: Path) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def check_place(target: Path) -> None:
+    """Make sure, before any work, that a file can be written at a path.
+
+    Raises
+    ------
+    OSError
+        If there is no such folder, or it is one itself.
+    """
+    folder = target.absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder} to write {target.name} to.")
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder; name a file in it.")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from napari_srgan.files.atomic import check_place
 from napari_srgan.store.checkpoint import Model, load_checkpoint, save_checkpoint
 from napari_srgan.store.foreign.recognise import dialect_named
 from napari_srgan.store.generative import as_metadata, in_words
@@ -78,10 +79,12 @@ def convert(
     Raises
     ------
     OSError, ValueError
-        If the source cannot be loaded, or the target exists or is no name of a safetensors file.
+        If the source cannot be loaded, or the target exists, is no name of a safetensors
+        file or in no folder that is there.
     """
     if target.suffix.lower() != ".safetensors":
         raise ValueError(f"Give a name that ends in .safetensors; got {target}.")
+    check_place(target)
     if target.exists() and (not overwrite or target.samefile(source)):
         raise FileExistsError(f"{target} exists. Choose another name.")
     model = load_checkpoint(source, dialect=dialect)
