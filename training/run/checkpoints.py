@@ -111,9 +111,10 @@ def _fault(file: BinaryIO) -> str | None:
     Files of the version before have no checksum; they end as a ZIP archive does.
     """
     content = file.read()
-    bytes_, seal = content[:-_SEAL_BYTES], content[-_SEAL_BYTES:]
+    seal = content[-_SEAL_BYTES:]
     if seal.startswith(_SEAL):
-        same = seal.removeprefix(_SEAL) == hashlib.sha256(bytes_).digest()
+        sealed = memoryview(content)[:-_SEAL_BYTES]  # not a copy: checkpoints are large
+        same = seal.removeprefix(_SEAL) == hashlib.sha256(sealed).digest()
         return None if same else "its checksum differs"
     if content[-_ZIP_END_BYTES:].startswith(_ZIP_END):
         return None

@@ -64,24 +64,20 @@ ORIENTATIONS = tuple(
 
 def oriented(layers: Layers, orientation: Orientation) -> Layers:
     """Return layers that turn an image, do what these do, and turn the result back."""
-    makers = _makers(layers)
-    orders = {
-        maker: _order(layers, place, orientation)
-        for place, maker in makers.items()
-        if maker is not None
-    }
+    makers, orders = _makers(layers), _orders(layers, orientation)
+    made = {maker: orders[place] for place, maker in makers.items() if maker is not None}
     new: list[Layer] = []
     at = [0]  # where the values of the old list are in the new one
     for place, old in enumerate(layers):
         layer = with_sources(old, at.__getitem__)
         if isinstance(layer, Convolution):
-            layer = _turned(layer, orientation, orders.get(place))
+            layer = _turned(layer, orientation, made.get(place))
         elif isinstance(layer, PixelShuffle) and makers[place] is None:
-            new.append(_reordered(layer.source, _order(layers, place, orientation)))
+            new.append(_reordered(layer.source, orders[place]))
             layer = replace(layer, source=len(new))
         new.append(layer)
         if isinstance(layer, PixelUnshuffle):
-            new.append(_reordered(len(new), _order(layers, place, orientation).argsort()))
+            new.append(_reordered(len(new), orders[place].argsort()))
         at.append(len(new))
     return tuple(new)
 
@@ -122,15 +118,20 @@ def _turned(conv: Convolution, orientation: Orientation, order: Tensor | None) -
     return replace(conv, weight=weight, bias=bias, reach=reach, dilation=dilation)
 
 
-def _order(layers: Layers, place: int, orientation: Orientation) -> Tensor:
-    """Return from which channel each is to come, for a shuffle to put sub-pixels turned back."""
-    layer, sizes = layers[place], extents(layers)
-    if not isinstance(layer, (PixelShuffle, PixelUnshuffle)):
-        raise TypeError(f"Expected a pixel shuffle or its inverse; got {layer}.")
-    before = sizes[layer.source] if isinstance(layer, PixelShuffle) else sizes[place + 1]
-    factor = layer.factor
-    channels = torch.arange(before.channels, device="cpu").view(-1, factor, factor)
-    return orientation.turn_back(channels).flatten()
+def _orders(layers: Layers, orientation: Orientation) -> dict[int, Tensor]:
+    """Return for each shuffle, or its inverse, from which channel each is to come.
+
+    What is shuffled in this order comes out turned back.
+    """
+    sizes = extents(layers)
+    orders = {}
+    for place, layer in enumerate(layers):
+        if isinstance(layer, (PixelShuffle, PixelUnshuffle)):
+            before = sizes[layer.source if isinstance(layer, PixelShuffle) else place + 1]
+            channels = torch.arange(before.channels, device="cpu")
+            grid = channels.view(-1, layer.factor, layer.factor)
+            orders[place] = orientation.turn_back(grid).flatten()
+    return orders
 
 
 def _reordered(source: int, order: Tensor) -> Pointwise:
