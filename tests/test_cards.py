@@ -62,6 +62,7 @@ def checkout(tmp_path, random_network):
                 "licence": "BSD-3-Clause",
                 "training_data": "None",
                 "scale": 4,
+                "scales": [4],
                 "metrics": {"Old": {"psnr": 30.0}},
                 "family": "srresnet",
                 "generative": False,

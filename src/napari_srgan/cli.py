@@ -269,7 +269,8 @@ def models(
                         where = "in the package" if weights.file == path.name else "downloaded"
                     case _:
                         where = f"to be downloaded: napari-srgan fetch {weights.name}"
-                named = f"{weights.name} (×{weights.scale}, {where})"
+                factors = " ".join(f"×{scale}" for scale in weights.scales)
+                named = f"{weights.name} ({factors}, {where})"
                 say(f"  {named}: {in_words(weights.generative)}\n      {weights.purpose}")
         say(f"Downloads are kept in {cache}.")
 

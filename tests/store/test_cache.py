@@ -130,6 +130,7 @@ def weights_at(*urls, body=BODY, file=None):
         licence="BSD-3-Clause",
         training_data="None",
         scale=4,
+        scales=(4,),
         metrics={},
         family="srresnet",
         generative=False,

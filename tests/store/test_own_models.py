@@ -36,6 +36,18 @@ def test_they_are_recalled_with_all_that_was_known(added, tmp_path):
     assert load_model("my own").generative
 
 
+def test_a_list_of_an_earlier_version_is_recalled(added, tmp_path):
+    keep_own_models(tmp_path)
+    entries = json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
+    for entry in entries:
+        del entry["scales"]
+    (tmp_path / FILE).write_text(json.dumps(entries), encoding="utf-8")
+    registry.own_models.clear()
+    recall_own_models(tmp_path)
+
+    assert info_of("my own").scales == (4,)
+
+
 def test_what_was_added_meanwhile_keeps_its_name(added, tmp_path):
     keep_own_models(tmp_path)
     recall_own_models(tmp_path)

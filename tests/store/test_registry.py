@@ -15,6 +15,7 @@ VALID = {
     "licence": "BSD-3-Clause",
     "training_data": "None",
     "scale": 4,
+    "scales": [2, 4],
     "metrics": {"Set5": {"psnr": 30, "ssim_daala": 0.87}},
     "family": "srresnet",
     "generative": False,
@@ -30,7 +31,7 @@ def test_a_valid_entry_is_read_as_it_is_written():
     (weights,) = parse_registry(json.dumps([VALID]))
 
     assert weights == Weights(
-        **{**VALID, "urls": tuple(VALID["urls"]), "uncertainty": tuple(VALID["uncertainty"])}
+        **{**VALID, **{key: tuple(VALID[key]) for key in ("urls", "scales", "uncertainty")}}
     )
     assert hash(weights) == hash(parse_registry(json.dumps([VALID]))[0])
 
@@ -81,6 +82,8 @@ def test_an_unknown_key_is_named():
         ("size", 1.5, "size must be int"),
         ("size", True, "size must be int"),
         ("scale", 0, "scale must be at least 1"),
+        ("scales", [2, 3], "scales must be factors with scale among them, not [2, 3]"),
+        ("scales", [4, "2"], "scales must be factors"),
         ("metrics", {"Set5": 30.0}, "metrics of 'Set5'"),
         ("metrics", {"Set5": {"psnr": "30"}}, "metrics of 'Set5'"),
         ("generative", 1, "generative must be bool or NoneType"),

@@ -124,7 +124,7 @@ class Buttons(Container[Widget]):
 
 
 def main(preferred: Choices, devices: Sequence[tuple[str, str]]) -> list[Widget]:
-    """Return the controls for layer, planes, model and device, and the lines that explain them.
+    """Return the controls for layer, planes, model, scale and device, and lines that explain them.
 
     Parameters
     ----------
@@ -147,6 +147,7 @@ def main(preferred: Choices, devices: Sequence[tuple[str, str]]) -> list[Widget]
         ComboBox(name="model", label="Model", choices=lambda _: grouped_models(), value=model),
         _text("caution", visible=False),
         _text("purpose"),
+        ComboBox(name="scale", label="Scale", choices=[4], visible=False),
         PushButton(name="forget", text="Remove from the list", visible=False),
         ComboBox(
             name="device",

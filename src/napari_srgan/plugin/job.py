@@ -118,7 +118,7 @@ class Trial:
 def try_out(choices: Choices, colour: bool, dtype: np.dtype[Any]) -> Trial | Failed:
     """Load a model and measure it on a small window."""
     try:
-        model = load_model(choices.model, cache=choices.cache)
+        model = load_model(choices.model, scale=choices.scale, cache=choices.cache)
         runner = runner_for(model, choices, colour, dtype)
         needs = Needs(runner, choices.settings.tile)
         needs.pixels(_TRIED)  # reads the network, once, away from the window's thread
@@ -191,7 +191,7 @@ def _iter_steps(
     source: Source, choices: Choices
 ) -> Generator[Progress, None, tuple[Any, dict[str, Any]]]:
     """Yield progress and return the upscaled pixels, lazy if so chosen, and their provenance."""
-    model = load_model(choices.model, cache=choices.cache)
+    model = load_model(choices.model, scale=choices.scale, cache=choices.cache)
     if choices.is_deferred(source):
         from napari_srgan.plugin.lazy import upscale_when_shown
 

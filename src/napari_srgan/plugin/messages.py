@@ -50,6 +50,7 @@ class Choices:
     settings: Settings
     cache: Path | None
     compute: Compute = "auto"
+    scale: int | None = None  # of a model that has several; None for its own
 
     def is_deferred(self, source: Source) -> bool:
         """Return whether a result is to be computed when it is looked at, plane by plane."""

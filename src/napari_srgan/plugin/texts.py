@@ -99,9 +99,10 @@ def caution_text(info: ModelInfo) -> str:
 
 
 def details_text(info: ModelInfo) -> str:
-    """Return a model's figures: ``×4 · 3.2 MiB · BSD-3-Clause``."""
+    """Return a model's figures: ``×2 ×3 ×4 · 3.2 MiB · BSD-3-Clause``."""
     licence = printable(info.licence, 40) or "licence not known"
-    return f"×{info.scale} · {size_text(info.size)} · {licence}"
+    factors = " ".join(f"×{scale}" for scale in info.scales)
+    return f"{factors} · {size_text(info.size)} · {licence}"
 
 
 # What messages say to people who write code, in the words of the widget's controls.

@@ -74,6 +74,7 @@ class Upscale(Container[Widget]):
     model: ComboBox
     caution: Label
     purpose: Label
+    scale: ComboBox
     forget: PushButton
     device: ComboBox
     hint: Label
@@ -102,6 +103,7 @@ class Upscale(Container[Widget]):
         self.extend(controls.main(preferred, self._device_choices))
         self.extend([controls.Buttons(), *controls.status()])
         self.planes.choices = self._plane_choices
+        self.scale.choices = self._scale_choices
         controls.let_shrink(self)
         controls.align(self, 3.5)
         controls.move_together(self)
@@ -146,7 +148,8 @@ class Upscale(Container[Widget]):
         self.again.changed.connect(self._choose)
         self.forget.changed.connect(self._forget)
         self.layer.changed.connect(self._choose_layer)
-        for control in (self.planes, self.model, self.device, *self.advanced):
+        self.model.changed.connect(self._choose_model)
+        for control in (self.planes, self.scale, self.device, *self.advanced):
             control.changed.connect(self._choose)
         self.native_parent_changed.connect(self._move)
         self.native.destroyed.connect(self._leave)
@@ -193,6 +196,7 @@ class Upscale(Container[Widget]):
             settings,
             preferred_cache(),
             advanced.compute.value,
+            self.scale.value,
         )
 
     def _plane(self) -> tuple[int, ...] | None:
@@ -247,6 +251,16 @@ class Upscale(Container[Widget]):
         _renew(self.planes)
         self._choose()
 
+    def _scale_choices(self, _: object = None) -> list[tuple[str, int]]:
+        return [(f"×{scale}", scale) for scale in info_of(self.model.value).scales]
+
+    def _choose_model(self) -> None:
+        with self.scale.changed.blocked():
+            self.scale.native.clear()  # else those of both come first
+            self.scale.reset_choices()
+            self.scale.value = info_of(self.model.value).scale
+        self._choose()
+
     def _choose(self) -> None:
         self._estimates.forget_failures()
         self._update()
@@ -281,7 +295,7 @@ class Upscale(Container[Widget]):
         # Of a generative one that ships, the caution says it in a line.
         purpose = [info.purpose] if own or not info.generative else []
         self.purpose.value = "\n".join([*purpose, details_text(info)])
-        self.forget.visible = own
+        self.forget.visible, self.scale.visible = own, len(info.scales) > 1
 
     def _trial(self, source: Source) -> Trial | Failed | None:
         """Return what is known of the choices, having them tried out where that is nothing."""

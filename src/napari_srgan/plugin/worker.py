@@ -106,4 +106,4 @@ def _key(choices: Choices, source: Source) -> tuple[Any, ...]:
     # Everything that a trial depends on; not the image's size, which it is scaled to.
     settings = choices.settings
     how = settings.device, settings.precision, settings.tile
-    return choices.model, *how, source.rgb, source.layout.dtype
+    return choices.model, choices.scale, *how, source.rgb, source.layout.dtype

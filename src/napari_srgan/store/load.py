@@ -72,10 +72,10 @@ def _nearest(name: str) -> str:
     scale = re.fullmatch(r"(?i)[x×]?\s*(\d+)\s*[x×]?", name)
     if scale is None:
         return did_you_mean(name, models)
-    fitting = [model for model in models if model.scale == int(scale[1])]
+    fitting = [model for model in models if int(scale[1]) in model.scales]
     if fitting:
         return f"; models that enlarge by {scale[1]}: {', '.join(fitting)}."
-    scales = sorted({model.scale for model in models})
+    scales = sorted({each for model in models for each in model.scales})
     return (
         f", and none enlarges by {scale[1]}: there is {', '.join(f'×{each}' for each in scales)}."
     )
@@ -91,11 +91,12 @@ def faithful_counterpart(model: Model) -> Model | None:
     fitting = [
         weights
         for weights in registry()
-        if weights.generative is False and weights.file and weights.scale == model.scale
+        if weights.generative is False and weights.file and model.scale in weights.scales
     ]
     if not fitting:
         return None
-    return load_model(max(fitting, key=lambda weights: weights.size).name)
+    name = max(fitting, key=lambda weights: weights.size).name
+    return load_model(name, scale=model.scale)
 
 
 def remember(path: Path) -> str:
@@ -113,6 +114,7 @@ def remember(path: Path) -> str:
     info = ModelInfo(
         printable(path.stem),
         scale=model.scale,
+        scales=model.scales,
         family=model.network.family,
         purpose=f"Your own model, from {printable(path)}.",
         generative=model.generative,

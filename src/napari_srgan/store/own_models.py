@@ -18,6 +18,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "name": (str,),
     "path": (str,),
     "scale": (int,),
+    "scales": (list,),
     "family": (str,),
     "purpose": (str,),
     "generative": (bool, type(None)),
@@ -87,9 +88,13 @@ def _of_info() -> list[str]:
 
 
 def _parsed(entry: Any) -> tuple[Path, ModelInfo]:
+    entry = {"scales": [entry["scale"]], **entry}  # earlier versions did not write them
     for key, kinds in _KINDS.items():
         # Exact kinds, because a JSON true would pass for the integer 1.
         if type(entry[key]) not in kinds:
             raise ValueError(f"{key} must be {kinds[0].__name__}, not {entry[key]!r}.")
     known = {key: entry[key] for key in _of_info()}
+    if not all(type(scale) is int for scale in known["scales"]):
+        raise ValueError(f"scales must be whole numbers, not {known['scales']!r}.")
+    known["scales"] = tuple(known["scales"])
     return Path(entry["path"]), ModelInfo(entry["name"], **known, bundled=False)

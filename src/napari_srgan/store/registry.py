@@ -26,6 +26,7 @@ _JSON_KINDS: dict[str, tuple[type, ...]] = {
     "licence": (str,),
     "training_data": (str,),
     "scale": (int,),
+    "scales": (list,),
     "metrics": (dict,),
     "family": (str,),
     "generative": (bool, type(None)),
@@ -56,6 +57,8 @@ class Weights:
         Terms of use, and what the weights were trained on.
     scale
         Factor from `low` to `upscaled`.
+    scales
+        All factors that the weights are for, `scale` among them.
     metrics
         Data set to metric to value: ``{"Set5": {"psnr": 32.05}}``.
     family
@@ -83,6 +86,7 @@ class Weights:
     licence: str
     training_data: str
     scale: int
+    scales: tuple[int, ...]
     metrics: Mapping[str, Mapping[str, float]] = field(hash=False)
     family: str
     generative: bool | None
@@ -109,6 +113,8 @@ def _faults(weights: Weights) -> Iterator[str]:
         yield f"size must be at least 1 byte, not {weights.size}"
     if weights.scale < 1:
         yield f"scale must be at least 1, not {weights.scale}"
+    if weights.scale not in weights.scales or not all(_is_scale(each) for each in weights.scales):
+        yield f"scales must be factors with scale among them, not {list(weights.scales)!r}"
     if weights.uncertainty is not None and not _is_law(weights.uncertainty):
         yield f"uncertainty must be two numbers above 0, not {list(weights.uncertainty)!r}"
     for name, values in weights.metrics.items():
@@ -116,6 +122,10 @@ def _faults(weights: Weights) -> Iterator[str]:
             type(value) not in (int, float) for value in values.values()
         ):
             yield f"metrics of {name!r} must map each metric to a number, not {values!r}"
+
+
+def _is_scale(number: object) -> bool:
+    return type(number) is int and number >= 1
 
 
 def _is_law(numbers: tuple[object, ...]) -> bool:
@@ -156,8 +166,8 @@ def _parse_entry(place: int, values: object) -> Weights:
             wanted = " or ".join(kind.__name__ for kind in kinds)
             raise ValueError(f"{label}: {key} must be {wanted}, not {values[key]!r}.")
     law = values["uncertainty"]
-    lists = {"urls": tuple(values["urls"]), "uncertainty": None if law is None else tuple(law)}
-    return Weights(**{**values, **lists})
+    lists = {key: tuple(values[key]) for key in ("urls", "scales")}
+    return Weights(**{**values, **lists, "uncertainty": None if law is None else tuple(law)})
 
 
 def bundled_folder() -> Path:
@@ -196,6 +206,8 @@ class ModelInfo(str):
     ----------
     scale : int
         Upscaling factor.
+    scales : tuple of int
+        All factors that the weights are for: ``load_model(name, scale=2)``.
     family : str
         The generator's, ``srresnet``.
     purpose : str
@@ -212,6 +224,7 @@ class ModelInfo(str):
     """
 
     scale: int
+    scales: tuple[int, ...]
     family: str
     purpose: str
     generative: bool | None
@@ -224,6 +237,7 @@ class ModelInfo(str):
         name: str,
         *,
         scale: int,
+        scales: tuple[int, ...],
         family: str,
         purpose: str,
         generative: bool | None,
@@ -233,7 +247,8 @@ class ModelInfo(str):
     ) -> ModelInfo:
         """Make the record of a name."""
         info = super().__new__(cls, name)
-        info.scale, info.family, info.purpose = scale, family, purpose
+        info.scale, info.scales = scale, scales
+        info.family, info.purpose = family, purpose
         info.generative, info.licence = generative, licence
         info.size, info.bundled = size, bundled
         return info
@@ -247,6 +262,7 @@ class ModelInfo(str):
         return cls(
             weights.name,
             scale=weights.scale,
+            scales=weights.scales,
             family=weights.family,
             purpose=weights.purpose,
             generative=weights.generative,

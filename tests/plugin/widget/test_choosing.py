@@ -7,12 +7,15 @@ from napari.layers._layer_actions import _split_rgb
 from qtpy.QtWidgets import QLabel
 
 from napari_srgan.inference import devices
+from napari_srgan.models.mdsr import MDSR
 from napari_srgan.plugin import controls, job, worker
 from napari_srgan.plugin.io.reader import read_model
 from napari_srgan.plugin.messages import Failed
 from napari_srgan.plugin.outlook import NO_LAYER
 from napari_srgan.plugin.widget import refresh_models
 from napari_srgan.store import registry
+from napari_srgan.store.checkpoint import save_checkpoint
+from napari_srgan.store.load import remember
 
 MODULE = "napari_srgan.plugin.widget"
 
@@ -94,6 +97,26 @@ class TestModels:
 
         assert widget.purpose.value.startswith("Faithful")
         assert not is_shown(widget.caution)
+
+
+class TestScales:
+    def test_of_a_model_that_has_several_one_is_chosen(self, alone, tmp_path, settled, is_shown):
+        path = tmp_path / "several.safetensors"
+        save_checkpoint(path, MDSR(blocks=1, features=4).eval(), {})
+        viewer, widget = alone(GREY)
+        assert not is_shown(widget.scale)
+        remember(path)
+        refresh_models()
+        widget.model.value = "several"
+
+        assert is_shown(widget.scale)
+        assert widget.scale.choices == (2, 3, 4)
+        assert "×2 ×3 ×4" in widget.purpose.value
+        widget.scale.value = 3
+        widget.start()
+        settled(widget)
+        assert viewer.layers[-1].data.shape == (3 * GREY.shape[0], 3 * GREY.shape[1])
+        assert viewer.layers[-1].name == "source ×3, several"
 
 
 class TestOwnModels:

@@ -270,6 +270,7 @@ class TestFetchWeights:
             "licence": "BSD-3-Clause",
             "training_data": "None",
             "scale": 4,
+            "scales": (4,),
             "metrics": {},
             "family": "srresnet",
             "generative": False,
