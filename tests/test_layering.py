@@ -81,6 +81,7 @@ MORE_PACKAGES = {
     "plugin.controls": QT,
     "plugin.commands": {"qtpy"},
     "plugin.docks": {"magicgui"},
+    "plugin.running": {"magicgui", "napari.qt"},
     "plugin.lazy": {"dask"},
     "plugin.rating.controls": QT,
     "plugin.rating.screen": QT,

@@ -267,12 +267,15 @@ def value_range(image: Array, layout: Layout, normalize: Normalize = "auto") -> 
 
 
 def value_ranges(
-    image: Array, layout: Layout, normalize: Normalize = "auto"
+    image: Array, layout: Layout, normalize: Normalize | ValueRange = "auto"
 ) -> tuple[ValueRange, ...]:
     """Return the value range of each channel, or the one of all planes where there are none.
 
-    Parameters and errors are those of :func:`value_range`.
+    Parameters and errors are those of :func:`value_range`; a range that was worked out before is
+    that of all planes.
     """
+    if isinstance(normalize, ValueRange):
+        return (normalize,)
     rule = rule_for(layout.dtype, normalize)
     if is_fixed(rule):
         return (fixed_range(layout.dtype, rule),)

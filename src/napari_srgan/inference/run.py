@@ -147,11 +147,7 @@ def _iter_upscale(
     targets: tuple[Target, Target | None],
 ) -> Generator[Progress, None, Any]:
     fill = must_fill(image, layout, settings.nan)
-    ranges = (
-        (normalize,)
-        if isinstance(normalize, ValueRange)
-        else value_ranges(image, layout, normalize)
-    )
+    ranges = value_ranges(image, layout, normalize)
     precision = precision_name(runner.precision)
     if note := _whole_image_note(model, runner):
         yield Progress(0, layout.pixels, str(runner.device), precision, note)

@@ -194,6 +194,13 @@ def status() -> list[Widget]:
         _text("left", visible=False),
         _text("problem", visible=False),
         _text("notes", visible=False),
+        PushButton(
+            name="invented",
+            text="Show what was invented",
+            visible=False,
+            tooltip="Maps where the result differs from a faithful model's, which takes about as "
+            "long again.",
+        ),
     ]
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from napari_srgan.inference.devices import (
     precision_name,
 )
 from napari_srgan.inference.images import (
+    Array,
     Layout,
     Normalize,
     ValueRange,
@@ -33,12 +34,16 @@ from napari_srgan.inference.planning import cut, seconds_per_pixel
 from napari_srgan.inference.run import iter_upscale_array, set_up
 from napari_srgan.inference.runner import Runner
 from napari_srgan.inference.settings import Progress, iter_recorded
-from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Source, Stopped
+from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Invented, Source, Stopped
 from napari_srgan.plugin.texts import too_large_text
 from napari_srgan.store.checkpoint import Model
-from napari_srgan.store.load import load_model
+from napari_srgan.store.load import faithful_counterpart, load_model
+from napari_srgan.trust.assess import iter_invented_array
+from napari_srgan.trust.invention import Invention
 
 log = logging.getLogger(__name__)
+
+Outcome = TypeVar("Outcome")
 
 _TRIED = Source(np.broadcast_to(np.uint8(0), (4096, 4096)), False, None)
 
@@ -171,18 +176,42 @@ def iter_job(
     as a worker's ``quit`` does, would keep its memory for as long as napari keeps the worker.
     """
     began = time.perf_counter()
+    outcome = yield from _iter_until(stop, _iter_steps(source, choices))
+    if isinstance(outcome, (Failed, Stopped)):
+        return outcome
+    pixels, made_by = outcome
+    seconds = time.perf_counter() - began
+    return Done(pixels, made_by["scale"], source, choices, made_by, seconds)
+
+
+def iter_invention(
+    done: Done, stop: Event
+) -> Generator[Progress, None, Invented | Failed | Stopped]:
+    """Compare a result with a faithful model's, yielding progress, and return the map.
+
+    It ends as :func:`iter_job` does.
+    """
+    outcome = yield from _iter_until(stop, _iter_invention(done))
+    if isinstance(outcome, (Failed, Stopped)):
+        return outcome
+    values, invention = outcome
+    return Invented(values, str(invention))
+
+
+def _iter_until(
+    stop: Event, steps: Generator[Progress, None, Outcome]
+) -> Generator[Progress, None, Outcome | Failed | Stopped]:
+    """Pass on the steps of some work until ``stop`` is set, and return what came of it."""
     try:
-        steps = _iter_steps(source, choices)
         while not stop.is_set():
             try:
                 progress = next(steps)
             except StopIteration as end:
-                pixels, made_by = end.value
-                seconds = time.perf_counter() - began
-                return Done(pixels, made_by["scale"], source, choices, made_by, seconds)
+                outcome: Outcome = end.value
+                return outcome
             yield progress
     except Exception as error:
-        log.exception("upscaling failed")
+        log.exception("the work failed")
         return Failed.because(error)
     return Stopped()
 
@@ -211,6 +240,29 @@ def _iter_steps(
         settings=choices.settings,
     )
     return (yield from iter_recorded(steps, model, choices.normalize, choices.settings))
+
+
+def _iter_invention(done: Done) -> Generator[Progress, None, tuple[Array, Invention]]:
+    """Yield progress and return the map of what of a result is invented, and the same in words."""
+    source, choices = done.source, done.choices
+    model = load_model(choices.model, scale=choices.scale, cache=choices.cache)
+    faithful = faithful_counterpart(model)
+    if faithful is None:
+        raise ValueError(f"There is no faithful model that enlarges by {model.scale}.")
+    runner = runner_for(faithful, choices, source.rgb, source.layout.dtype)
+    refuse_too_large(source, Needs(runner, choices.settings.tile))
+    values = yield from _iter_shared_range(source, choices.normalize, runner)
+    return (
+        yield from iter_invented_array(
+            source.read(),
+            done.pixels,
+            faithful,
+            rgb=source.rgb,
+            normalize=values,
+            channel_axis=source.channel_axis,
+            settings=choices.settings,
+        )
+    )
 
 
 def _iter_shared_range(

@@ -153,7 +153,12 @@ def _name_of(layer: napari.layers.Image, scale: int, made_by: Mapping[str, Any])
 
 
 def map_layer(
-    layer: napari.layers.Image, values: Any, what: str, scale: int = 1, colormap: str = "inferno"
+    layer: napari.layers.Image,
+    values: Any,
+    what: str,
+    scale: int = 1,
+    colormap: str = "inferno",
+    start: tuple[int, ...] | None = None,
 ) -> napari.layers.Image:
     """Return a layer of values that are known of a layer's pixels, where those lie.
 
@@ -169,6 +174,8 @@ def map_layer(
         Values to a pixel, along each of the last two axes.
     colormap : str
         napari's name of one.
+    start : tuple of int, optional
+        See :func:`upscaled_geometry`.
     """
     from napari.layers import Image
 
@@ -180,8 +187,27 @@ def map_layer(
         multiscale=False,
         units=layer.units,
         axis_labels=layer.axis_labels,
-        **upscaled_geometry(layer, scale),
+        **upscaled_geometry(layer, scale, start),
     )
+
+
+def invented_layer(
+    layer: napari.layers.Image, values: Any, scale: int, start: tuple[int, ...] | None = None
+) -> napari.layers.Image:
+    """Return a layer that marks, over a result, what of it is invented.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        What was upscaled.
+    values : ndarray
+        ``(…, scale·h, scale·w)``, 0 where nothing is.
+    scale, start
+        As for :func:`upscaled_layer`.
+    """
+    drawn = map_layer(layer, values, f"×{scale}, invented", scale, "magenta", start)
+    drawn.blending = "additive"  # what is under it stays to be seen
+    return drawn
 
 
 def assessed_layers(
@@ -192,15 +218,12 @@ def assessed_layers(
 ) -> Assessment:
     """Return an assessment of a layer's pixels with a layer in place of each array."""
     invented = assessment.invented
-    drawn = f"×{scale}, invented"
     return replace(
         assessment,
         upscaled=upscaled_layer(layer, assessment.upscaled, scale, provenance),
         uncertainty=map_layer(layer, assessment.uncertainty, f"×{scale}, uncertainty", scale),
         residual=map_layer(layer, assessment.residual, "not explained", colormap="PiYG"),
-        invented=None
-        if invented is None
-        else map_layer(layer, invented, drawn, scale, colormap="magenta"),
+        invented=None if invented is None else invented_layer(layer, invented, scale),
     )
 
 

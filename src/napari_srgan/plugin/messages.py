@@ -19,6 +19,7 @@ from napari_srgan.inference.images import (
 )
 from napari_srgan.inference.settings import Settings
 from napari_srgan.plugin.texts import in_controls_words, shape_text, time_text
+from napari_srgan.store.registry import faithful_at
 
 # When a result is computed; "auto" is now, or when it is shown where that holds for the layer.
 Compute: TypeAlias = Literal["auto", "now", "shown"]
@@ -127,6 +128,14 @@ class Devices:
 
 
 @dataclass(frozen=True)
+class Invented:
+    """A map of what of a result is invented, in the image's units, and what to say of it."""
+
+    values: Array
+    text: str
+
+
+@dataclass(frozen=True)
 class Done:
     """A result, and what the notice and the new layer's metadata say of it.
 
@@ -148,6 +157,13 @@ class Done:
         if self.choices.is_deferred(self.source):
             return f"{sizes}, computed when they are shown, {where}"
         return f"{sizes} in {time_text(self.seconds)} {where}"
+
+    @property
+    def can_be_compared(self) -> bool:
+        """Whether what was invented can be shown: by a faithful model, now."""
+        faithful = self.made_by["generative"] is False
+        computed = not self.choices.is_deferred(self.source)
+        return computed and not faithful and faithful_at(self.scale) is not None
 
     def provenance(self) -> dict[str, Any]:
         """Return what the new layer should remember of how it was made."""

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import logging
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from magicgui.widgets import ComboBox, Container, Label, ProgressBar, PushButton, Widget
-from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import QTimer
 
-from napari_srgan.inference.settings import Progress, Settings
+from napari_srgan.inference.settings import Settings
 from napari_srgan.plugin import controls, worker
 from napari_srgan.plugin.layers import (
     channel_axis_of,
     full_resolution,
+    invented_layer,
     standing_for,
     upscaled_layer,
 )
-from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Source, Stopped
+from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Invented, Source, Stopped
 from napari_srgan.plugin.outlook import outlook_of, remark_on_axes, with_remarks
 from napari_srgan.plugin.preferences import draw_in_background, preferred_cache, preferred_choices
+from napari_srgan.plugin.running import Job, Running
 from napari_srgan.plugin.slices import plane_index, plane_name, shown_otherwise
-from napari_srgan.plugin.texts import caution_text, details_text, left_text
+from napari_srgan.plugin.texts import caution_text, details_text
 from napari_srgan.plugin.worker import Estimates, in_background
 from napari_srgan.store.cache import cache_folder
 from napari_srgan.store.own_models import forget_own_model, recall_own_models
@@ -52,12 +53,12 @@ def refresh_models() -> None:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """The work that is going on, and what its result will be put by."""
+class Result:
+    """A result that can be compared with a faithful model's, and where it lies."""
 
+    done: Done
     stands_for: napari.layers.Image
-    began: float
-    stop: Event
+    layer: napari.layers.Image
 
 
 class Upscale(Container[Widget]):
@@ -86,13 +87,13 @@ class Upscale(Container[Widget]):
     left: Label
     problem: Label
     notes: Label
+    invented: PushButton
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         recall_own_models(cache_folder(preferred_cache()))
         preferred = preferred_choices()
         self._viewer = viewer
-        self._run: _Run | None = None
         self._follows = False  # the selection
         self._estimates = Estimates()
         self.advanced = controls.Advanced(preferred.settings)
@@ -102,6 +103,8 @@ class Upscale(Container[Widget]):
             self._device_choices.append((preferred.settings.device,) * 2)
         self.extend(controls.main(preferred, self._device_choices))
         self.extend([controls.Buttons(), *controls.status()])
+        self._work = Running(self.running, self.progress, self.left, self._say)
+        self._result: Result | None = None  # the last one that may have invented detail
         self.planes.choices = self._plane_choices
         self.scale.choices = self._scale_choices
         controls.let_shrink(self)
@@ -127,7 +130,7 @@ class Upscale(Container[Widget]):
     @property
     def busy(self) -> bool:
         """Whether an image is being upscaled."""
-        return self._run is not None
+        return self._work.busy
 
     def reset_choices(self, *_: Any) -> None:
         """Renew what can be chosen; what is chosen stays, even under a new name."""
@@ -147,6 +150,7 @@ class Upscale(Container[Widget]):
         self.cancel.changed.connect(self.stop)
         self.again.changed.connect(self._choose)
         self.forget.changed.connect(self._forget)
+        self.invented.changed.connect(self.show_invented)
         self.layer.changed.connect(self._choose_layer)
         self.model.changed.connect(self._choose_model)
         for control in (self.planes, self.scale, self.device, *self.advanced):
@@ -160,6 +164,7 @@ class Upscale(Container[Widget]):
         for event in (dims.point, dims.order, dims.ndisplay):
             event.connect(self._look)
         self._viewer.layers.selection.events.active.connect(self._select)
+        self._viewer.layers.events.removed.connect(self._let_go)
 
     def _move(self, parent: object) -> None:
         """Begin with the selected layer; end when napari takes the widget out of its dock."""
@@ -174,8 +179,7 @@ class Upscale(Container[Widget]):
     def _leave(self) -> None:
         """Stop the work when the dock or the viewer is closed; nothing is shown from then on."""
         open_widgets.discard(self)
-        if self._run is not None:
-            self._run.stop.set()
+        self._work.close()
 
     # What is chosen, and what that would take
 
@@ -337,45 +341,35 @@ class Upscale(Container[Widget]):
         if source is None or self.busy:
             return
         layer, choices = self.layer.value, self.chosen()
-        self._run = _Run(standing_for(layer), time.perf_counter(), Event())
-        running = create_worker(
-            worker.iter_job,
-            source,
-            choices,
-            self._run.stop,
-            _start_thread=False,
-            _ignore_errors=True,  # they are returned
-        )
-        running.yielded.connect(self._show_progress)
-        running.returned.connect(self._finish)
         plane = "" if source.plane is None else f" ({plane_name(layer, source.plane)})"
-        self.running.value = f"{layer.name}{plane}, {choices.model}"
-        _show(self.problem, "")
+        self._keep(None)
+        self._begin(
+            f"{layer.name}{plane}, {choices.model}",
+            partial(worker.iter_job, source, choices),
+            partial(self._add, standing_for(layer)),
+        )
         _show(self.notes, ONE_SCALE if layer.multiscale else "")
-        self._show_busy()
-        running.start()
+
+    def show_invented(self) -> None:
+        """Map what of the last result is invented; the map becomes a layer over it."""
+        if self._result is None or self.busy:
+            return
+        result = self._result
+        self._begin(
+            f"{result.layer.name}, compared",
+            partial(worker.iter_invention, result.done),
+            partial(self._add_invented, result),
+        )
 
     def stop(self) -> None:
         """Cancel the work; it ends within one tile and leaves nothing behind."""
-        if self._run is not None:
-            self._run.stop.set()
-            self.cancel.enabled = False
-            self.left.value = "stopping"
+        self._work.stop()
+        self.cancel.enabled = False
 
-    def _show_busy(self) -> None:
-        self.run.enabled = not self.busy
-        self.cancel.enabled = self.busy
-        self.running.visible = self.progress.visible = self.left.visible = self.busy
-        self.progress.value, self.left.value = 0, "starting"
-
-    def _show_progress(self, progress: Progress) -> None:
-        if self not in open_widgets or self._run is None or self._run.stop.is_set():
-            return
-        if progress.note:
-            self._say(progress.note)
-        self.progress.value = round(controls.STEPS * progress.done / progress.total)
-        elapsed = time.perf_counter() - self._run.began
-        self.left.value = left_text(progress.done, progress.total, elapsed)
+    def _begin(self, title: str, job: Job, add: Callable[[Any], None]) -> None:
+        _show(self.problem, "")
+        self.run.enabled, self.cancel.enabled = False, True
+        self._work.begin(title, job, partial(self._finish, add))
 
     def _say(self, note: str) -> None:
         """Show what the user should know of the run, until the next one."""
@@ -389,28 +383,44 @@ class Upscale(Container[Widget]):
         if not self.native.isVisible():
             show_error(reason)
 
-    def _finish(self, outcome: Done | Failed | Stopped) -> None:
-        run, self._run = self._run, None
-        if self not in open_widgets or run is None:
-            return
-        self._show_busy()
+    def _finish(self, add: Callable[[Any], None], outcome: object) -> None:
+        self.cancel.enabled = False
         self._choose()
         in_background(worker.find_devices, self._show_devices)  # their free memory has changed
         if isinstance(outcome, Failed):
             self._say_problem(outcome.reason)
-        elif isinstance(outcome, Stopped) or run.stop.is_set():
+        elif isinstance(outcome, Stopped):
             show_info("Cancelled: nothing was added.")
         else:
-            self._add(run, outcome)
+            add(outcome)
 
-    def _add(self, run: _Run, done: Done) -> None:
+    def _add(self, stands_for: napari.layers.Image, done: Done) -> None:
         """Add the result to the viewer."""
         if done.choices.is_deferred(done.source) and (note := draw_in_background()):
             self._say(note)
         plane, made_by = done.source.plane, done.provenance()
-        result = upscaled_layer(run.stands_for, done.pixels, done.scale, made_by, start=plane)
-        self._viewer.add_layer(result)
-        show_info(f"{done.summary()} It is the new layer {result.name}.")
+        layer = upscaled_layer(stands_for, done.pixels, done.scale, made_by, start=plane)
+        self._viewer.add_layer(layer)
+        if done.can_be_compared:
+            self._keep(Result(done, stands_for, layer))
+        show_info(f"{done.summary()} It is the new layer {layer.name}.")
+
+    def _add_invented(self, result: Result, found: Invented) -> None:
+        """Add the map of what is invented, over the result."""
+        plane, scale = result.done.source.plane, result.done.scale
+        layer = invented_layer(result.stands_for, found.values, scale, start=plane)
+        self._viewer.add_layer(layer)
+        self._say(found.text)
+
+    def _keep(self, result: Result | None) -> None:
+        """Keep a result that can be compared, or none."""
+        self._result = result
+        self.invented.visible = result is not None
+
+    def _let_go(self, event: Any) -> None:
+        """Keep no pixels of a result that has gone."""
+        if self._result is not None and event.value is self._result.layer:
+            self._keep(None)
 
 
 def _renew(control: ComboBox) -> None:

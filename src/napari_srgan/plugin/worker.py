@@ -15,7 +15,7 @@ import numpy as np
 from superqt.utils import ensure_main_thread
 
 from napari_srgan.inference.settings import Progress
-from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Source, Stopped
+from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Invented, Source, Stopped
 
 if TYPE_CHECKING:
     from napari_srgan.plugin.job import Trial
@@ -65,6 +65,17 @@ def iter_job(
     except (ImportError, OSError) as error:
         return _not_loaded(error)
     return (yield from job.iter_job(source, choices, stop))
+
+
+def iter_invention(
+    done: Done, stop: Event
+) -> Generator[Progress, None, Invented | Failed | Stopped]:
+    """Compare a result with a faithful model's, yielding progress, and return the map."""
+    try:
+        from napari_srgan.plugin import job
+    except (ImportError, OSError) as error:
+        return _not_loaded(error)
+    return (yield from job.iter_invention(done, stop))
 
 
 def _not_loaded(error: Exception) -> Failed:

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from napari_srgan.store.cache import entry, locate, registry
 from napari_srgan.store.checkpoint import Model, load_checkpoint
-from napari_srgan.store.registry import MODEL_SUFFIXES, ModelInfo, add_own, list_models, own_file
+from napari_srgan.store.registry import (
+    MODEL_SUFFIXES,
+    ModelInfo,
+    add_own,
+    faithful_at,
+    list_models,
+    own_file,
+)
 from napari_srgan.wording import did_you_mean, printable
 
 
@@ -88,15 +95,8 @@ def faithful_counterpart(model: Model) -> Model | None:
     """
     if model.generative is False:
         return None
-    fitting = [
-        weights
-        for weights in registry()
-        if weights.generative is False and weights.file and model.scale in weights.scales
-    ]
-    if not fitting:
-        return None
-    name = max(fitting, key=lambda weights: weights.size).name
-    return load_model(name, scale=model.scale)
+    weights = faithful_at(model.scale)
+    return None if weights is None else load_model(weights.name, scale=model.scale)
 
 
 def remember(path: Path) -> str:

@@ -197,6 +197,16 @@ def entry(name: str) -> Weights:
     )
 
 
+def faithful_at(scale: int) -> Weights | None:
+    """Return the largest bundled weights that enlarge by a factor and invent nothing, if any."""
+    fitting = [
+        weights
+        for weights in registry()
+        if weights.generative is False and weights.file and scale in weights.scales
+    ]
+    return max(fitting, key=lambda weights: weights.size, default=None)
+
+
 class ModelInfo(str):
     """A model that can be chosen: its name, with what is known of it without loading it.
 

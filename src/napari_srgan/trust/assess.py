@@ -16,6 +16,7 @@ from napari_srgan.inference.images import (
     Array,
     Layout,
     Normalize,
+    ValueRange,
     fill_not_finite,
     fill_transparent,
     layout_of,
@@ -128,16 +129,58 @@ def _iter_assess(
     found = Assessment(upscaled, spread, residual, None, None, calibrated=law is not None)
     if faithful is None:
         return found
-    steps = run(faithful, replace(settings, quality="standard"))
-    sure = yield from _iter_part(steps, len(ORIENTATIONS), 1, total)
-    invented, census = np.empty(high, np.float32), Census()
+    steps = iter_invented_array(
+        image, upscaled, faithful, rgb=layout.channels > 0, normalize=normalize,
+        channel_axis=layout.channel_axis, settings=settings,
+    )  # fmt: skip
+    invented, invention = yield from _iter_part(steps, len(ORIENTATIONS), 1, total)
+    return replace(found, invented=invented, invention=invention)
+
+
+def iter_invented_array(
+    image: Array,
+    upscaled: Array,
+    faithful: Model,
+    *,
+    rgb: bool | None = None,
+    normalize: Normalize | ValueRange = "auto",
+    channel_axis: int | None = None,
+    settings: Settings,
+) -> Generator[Progress, None, tuple[Array, Invention]]:
+    """Compare a result with a faithful network's; yield progress, return a map and an account.
+
+    Parameters
+    ----------
+    image, rgb, normalize, channel_axis
+        As for :func:`napari_srgan.upscale`.
+    upscaled : array
+        What was made of the image, ``(…, scale·h, scale·w[, 3|4])``.
+    faithful : Model
+        What it is compared with.
+    settings : Settings
+        Of the run of the faithful network, which is one of standard quality.
+
+    Returns
+    -------
+    array, Invention
+        Float32, ``(…, scale·h, scale·w)``: mean absolute difference over colours, in the image's
+        units; and the same in a sentence.
+    """
+    layout = layout_of(image.shape, image.dtype, rgb, channel_axis)
+    sure = yield from iter_upscale_array(
+        image, faithful, rgb=rgb, normalize=normalize, channel_axis=channel_axis,
+        settings=replace(settings, quality="standard"),
+    )  # fmt: skip
+    ranges = value_ranges(image, layout, normalize)
+    shape = layout.shape(faithful.scale)[: len(layout.leading) + 2]
+    invented, census = np.empty(shape, np.float32), Census()
     for index in layout.indices():
         drawn = _given(upscaled[index], layout)
-        smooth = _enlarged(_seen(image[index], layout), model.scale)
+        smooth = _enlarged(_seen(image[index], layout), faithful.scale)
         invented[index] = _difference(drawn, _given(sure[index], layout))
         visible = VISIBLE * range_for(ranges, layout, index).width
         census.count(index, _difference(drawn, smooth) > visible, invented[index] > visible)
-    return replace(found, invented=invented, invention=census.found())
+    return invented, census.found()
 
 
 def _iter_part(steps: Steps, before: int, weight: int, total: int) -> Steps:
