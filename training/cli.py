@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-import re
-import signal
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_srgan.terminal import forgive_output
+from napari_srgan.training.commands.degrade import degrade
+from napari_srgan.training.commands.running import given, run_plan, told, with_bar
 from napari_srgan.training.config import every_setting, load_recipe, recipe_names, resolve
 
 if TYPE_CHECKING:
-    from typing import NoReturn
-
-    from tqdm import tqdm
-
-    from napari_srgan.training.data.packing import PackingProgress
     from napari_srgan.training.metrics.evaluate import Upscaler
     from napari_srgan.training.metrics.pairs import Pair
-    from napari_srgan.training.run.experiment import PhaseReport, Plan
 
 app = typer.Typer(
     help="Train the paper's networks, measure them, and make them usable in napari.",
@@ -34,10 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Result = TypeVar("Result")
-
 SHOWN = 3  # images of each data set in the figure
-INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
 
 
 def main() -> None:
@@ -96,12 +85,12 @@ def train(
     Ctrl-C finishes the step and saves; the same command goes on. Under torchrun, all processes
     train together.
     """
-    with _told():
+    with told():
         from napari_srgan.training.run.experiment import Plan
         from napari_srgan.training.run.loop import Pace
 
         plan = Plan(
-            recipe=load_recipe(recipe, dict(_setting(text) for text in settings or [])),
+            recipe=load_recipe(recipe, given(settings or [])),
             data=data,
             out=out,
             cache=cache or out / "images",
@@ -115,105 +104,12 @@ def train(
             without_phase_1=without_phase_1,
             pace=Pace(report_every, save_every, validate_every),
         )
-        _run(plan)
+        if run_plan(plan):
+            following = "python -m napari_srgan.training export"
+            typer.echo(f"Done. Next: {following} {out} MODEL.safetensors")
 
 
-def _setting(text: str) -> tuple[str, Any]:
-    """Return the name and the value of ``NAME=VALUE``, the value as TOML has it."""
-    import tomllib
-
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"--set takes NAME=VALUE; got {text!r}.")
-    name, value = name.strip(), value.strip()
-    try:
-        return name, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError as error:
-        if re.fullmatch(r"[A-Za-z][\w-]*", value):  # a word needs no quotes
-            return name, value
-        raise ValueError(f"{name} cannot be {value!r}: {error}.") from error
-
-
-def _run(plan: Plan) -> None:
-    from napari_srgan.training.data.packing import PackingProgress
-    from napari_srgan.training.optimise.distributed import own_team
-    from napari_srgan.training.run.experiment import Note, iter_run
-
-    leads = own_team().leads
-    with _stop_on_ctrl_c() as stop, _PackingBar() as bar:
-        for event in iter_run(plan, stop):
-            if isinstance(event, PackingProgress):
-                bar.show(event)
-            else:
-                bar.close()
-                typer.echo(event.text if isinstance(event, Note) else _line(event))
-    if stop.is_set():
-        if leads:
-            typer.echo(f"Stopped and saved. The same command goes on with {plan.out}.", err=True)
-        raise typer.Exit(INTERRUPTED)
-    if leads:
-        export = "python -m napari_srgan.training export"
-        typer.echo(f"Done. Next: {export} {plan.out} MODEL.safetensors")
-
-
-class _PackingBar:
-    """A progress bar while images are decoded, on a terminal that is watched."""
-
-    def __init__(self) -> None:
-        self._bar: tqdm[NoReturn] | None = None
-
-    def __enter__(self) -> _PackingBar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def show(self, progress: PackingProgress) -> None:
-        """Show how many images are decoded."""
-        from tqdm import tqdm
-
-        if self._bar is None or progress.done < self._bar.n:  # begun again, or other images
-            self.close()
-            self._bar = tqdm(
-                desc="decoding images", total=progress.total, unit="image", leave=False
-            )
-        self._bar.update(progress.done - self._bar.n)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-
-@contextmanager
-def _stop_on_ctrl_c() -> Iterator[Event]:
-    """Let Ctrl-C, and being asked to end, set an event; a second Ctrl-C ends the program."""
-    stop = Event()
-
-    def ask(_number: int, _frame: object) -> None:
-        typer.echo("\nStopping after this step …", err=True)
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _line(event: PhaseReport) -> str:
-    report = event.report
-    left = (report.steps - report.step) / report.steps_per_second
-    hours, minutes = divmod(round(left / 60), 60)
-    values = "  ".join(f"{name} {value:.4g}" for name, value in report.measured.items())
-    return (
-        f"{event.phase} {report.step:,}/{report.steps:,}  {values}  "
-        f"rate {report.learning_rate:.2e}  {report.steps_per_second:.2f} it/s  "
-        f"data {report.waiting:.1%}  {hours} h {minutes:02} min left"
-    )
+app.command()(degrade)
 
 
 @app.command()
@@ -261,7 +157,7 @@ def evaluate(
     from napari_srgan.training.metrics.pairs import find_data_sets
     from napari_srgan.training.metrics.table import FURTHER, measures_of
 
-    with _told():
+    with told():
         settings = Settings(device=device, precision=precision)
         _refuse_lost([path for path in (json, csv, figure) if path is not None])
         if figure:
@@ -276,7 +172,7 @@ def evaluate(
         also = dict(FURTHER) | measures_of(find_distances(perceptual_weights))
         steps = iter_evaluate(data_sets, upscalers, also=also, scale=scale)
         counted = iter_mapped(steps, lambda progress: (progress.done, progress.total))
-        evaluation = _with_bar(counted)
+        evaluation = with_bar(counted)
         typer.echo(as_table(evaluation.results))
         if json:
             write_json(evaluation.results, json)
@@ -365,7 +261,7 @@ def calibrate(
     On images that the model was not trained on, this fits the law by which errors follow, for
     "uncertainty" in weights/registry.json; on others again, --hold says how true it is there.
     """
-    with _told():
+    with told():
         from napari_srgan.store.load import load_model
         from napari_srgan.training.metrics.calibration import as_lines, iter_calibrate
         from napari_srgan.training.metrics.pairs import find_data_sets
@@ -375,25 +271,10 @@ def calibrate(
             raise ValueError(f"{model} has no law to hold to account: leave out --hold.")
         law = loaded.uncertainty if hold else None
         steps = iter_calibrate(loaded, find_data_sets(data), border=loaded.scale, law=law)
-        found = _with_bar(steps)
+        found = with_bar(steps)
         typer.echo(as_lines(found))
         if json_to is not None:
             json_to.write_text(json.dumps(found.as_dict(), indent=2) + "\n", encoding="utf-8")
-
-
-def _with_bar(steps: Generator[tuple[int, int], None, Result]) -> Result:
-    """Do the work of a generator of images done and to do, under a bar."""
-    from tqdm import tqdm
-
-    from napari_srgan.inference.settings import finish, iter_mapped
-
-    with tqdm(unit="image", leave=False) as bar:
-
-        def show(images: tuple[int, int]) -> None:
-            done, bar.total = images
-            bar.update(done - bar.n)
-
-        return finish(iter_mapped(steps, show))
 
 
 @app.command()
@@ -407,7 +288,7 @@ def export(
     ] = False,
 ) -> None:
     """Make a run's generator a model file, and print its entry for weights/registry.json."""
-    with _told():
+    with told():
         from napari_srgan.training.run.export import export_generator
         from napari_srgan.training.run.folder import RunFolder
 
@@ -429,7 +310,7 @@ def interpolate(
     ] = False,
 ) -> None:
     """Interpolate two networks, weight by weight: fewer artefacts for less sharpness."""
-    with _told():
+    with told():
         from napari_srgan.training.run.export import export_interpolated
 
         entry = export_interpolated(faithful, sharp, to, name or to.stem, share=share, half=half)
@@ -442,7 +323,7 @@ app.command("blend", hidden=True, deprecated=True)(interpolate)  # its name unti
 @app.command()
 def info(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
     """Say where a run stands."""
-    with _told():
+    with told():
         from napari_srgan.training.run.folder import RunFolder, standing
 
         typer.echo(standing(RunFolder(run)))
@@ -454,7 +335,7 @@ def plot(
     to: Annotated[Path, typer.Argument(help="The picture to write, such as curves.png.")],
 ) -> None:
     """Draw a run's losses and what it measured on images held back, by step."""
-    with _told():
+    with told():
         from napari_srgan.training.watch.curves import draw_curves, read_logs
 
         _refuse_lost([to])
@@ -481,7 +362,7 @@ def mos(
     The table is the paper's (§3.3): means, here with confidence intervals, and paired two-sided
     Wilcoxon signed-rank tests. The columns image, method, rater and rating are needed.
     """
-    with _told():
+    with told():
         from napari_srgan.rating.ratings import read_ratings
         from napari_srgan.training.metrics.mos.analysis import analyse, write_analysis
         from napari_srgan.training.metrics.mos.figure import draw_distribution
@@ -502,7 +383,7 @@ def fetch(
     networks: Annotated[list[str], typer.Argument(help="vgg16, vgg19, alexnet.")],
 ) -> None:
     """Download perceptual networks, with torchvision's weights, for losses and for LPIPS."""
-    with _told():
+    with told():
         from napari_srgan.training.optimise.vgg import PUBLISHED, find_published
 
         by_name = {name.lower(): published for name, published in PUBLISHED.items()}
@@ -530,7 +411,7 @@ def settings(
     Without a recipe: what --set can replace, the default in brackets, which is the paper's where
     there is one.
     """
-    with _told():
+    with told():
         if recipe:
             for row in _columns(
                 [(s.name, str(s.value), s.source, s.text) for s in resolve(recipe)]
@@ -546,13 +427,3 @@ def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)) for row in rows]
     return [line.rstrip() for line in lines]
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """End the program with an error's message where it is the user's to mend."""
-    try:
-        yield
-    except (OSError, ValueError, FloatingPointError, ModuleNotFoundError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from error

@@ -16,6 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from napari_srgan.training.data.degradations.settings import ORDERS, Degradation
 from napari_srgan.wording import did_you_mean
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,9 @@ class Data:
 
     batch: int = _setting(16, "Crops a step, each of another image (§3.2).")
     crop: int = _setting(96, "Side of the high-resolution crops (§3.2: 96 × 96).")
+    degradation: str = _setting(
+        "bicubic", "How low-resolution images are made (§3.2: bicubic).", tuple(ORDERS)
+    )
 
 
 @dataclass(frozen=True)
@@ -159,6 +163,7 @@ class Recipe:
 
     network: Network = field(default_factory=Network)
     data: Data = Data()
+    degradation: Degradation = field(default_factory=Degradation)
     pretrain: Pretrain = Pretrain()
     adversarial: Adversarial | None = None
     vgg_scale: float = _setting(
@@ -179,11 +184,20 @@ class Recipe:
                 f"data.crop must be a multiple of the scale {self.network.scale}; "
                 f"got {self.data.crop}."
             )
+        self._check_compression()
         self._check_pretrain(self.pretrain)
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be from 0 up to 1; got {self.ema}.")
         if self.adversarial is not None:
             self._check_adversarial(self.adversarial)
+
+    def _check_compression(self) -> None:
+        compresses = self.data.degradation != "bicubic" and self.degradation.compression_share > 0
+        if compresses and self.network.channels not in (1, 3):
+            raise ValueError(
+                f"JPEG and WebP have 1 or 3 channels; the network has {self.network.channels}: set "
+                "degradation.compression_share=0."
+            )
 
     def _check_pretrain(self, phase: Pretrain) -> None:
         if not 0 <= phase.warmup < phase.steps:
@@ -459,7 +473,12 @@ def from_settings(settings: Mapping[str, Any]) -> Recipe:
         parts.setdefault(table, {})[key] = _typed(name, value, known[name][0])
     network = parts.pop("network", {})
     network.pop("family", None)
-    kinds: dict[str, type] = {"data": Data, "pretrain": Pretrain, "adversarial": Adversarial}
+    kinds: dict[str, type] = {
+        "data": Data,
+        "degradation": Degradation,
+        "pretrain": Pretrain,
+        "adversarial": Adversarial,
+    }
     nested = {part: kinds[part](**values) for part, values in parts.items() if part}
     return Recipe(network=Network(family, network), **nested, **parts.get("", {}))
 

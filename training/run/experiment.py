@@ -18,7 +18,8 @@ from napari_srgan.models.generator import Generator as Upscaler
 from napari_srgan.models.perceptual.vgg import VGG16Features, VGG19Features, VGGFeatures
 from napari_srgan.store.checkpoint import load_checkpoint
 from napari_srgan.training.config import Recipe
-from napari_srgan.training.data.device_crops import choose_sampler
+from napari_srgan.training.data.degradations.reduce import reduction_of
+from napari_srgan.training.data.degraded_crops import sampler_for
 from napari_srgan.training.data.open import Part, iter_open_pack
 from napari_srgan.training.data.pack import Pack
 from napari_srgan.training.data.packing import PackingProgress
@@ -164,7 +165,8 @@ def iter_run(
                 f"--hold-back {' '.join(plan.hold_back)} matches none of the {len(pack.entries)} "
                 f"images, such as {pack.entries[0].name}."
             )
-        images = held_images(pack, held) if here.leads else []
+        reduction = reduction_of(plan.recipe)
+        images = held_images(pack, held, reduction) if here.leads else []
         pack = pack.without(held)
         if here.leads:
             yield Note(f"{pack.summary()}; {len(held)} held back for validation")
@@ -208,7 +210,8 @@ def _iter_published(plan: Plan) -> Generator[PackingProgress, None, list[Held]]:
         return []
     pack = yield from _iter_open(plan, "validation")
     count = len(pack.entries)
-    return held_images(pack, range(0, count, -(-count // MOST_VALIDATED)))
+    shown = range(0, count, -(-count // MOST_VALIDATED))
+    return held_images(pack, shown, reduction_of(plan.recipe))
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
@@ -231,7 +234,9 @@ class _Work:
         self._plan, self._run, self._images = plan, run, images
         self._device, self._team, self._stop = device, here, stop
         data = plan.recipe.data
-        self._sampler = choose_sampler(pack, device, batch=data.batch, crop=data.crop)
+        self._sampler = sampler_for(
+            pack, device, batch=data.batch, crop=data.crop, reduction=reduction_of(plan.recipe)
+        )
         self._losses: dict[str, ContentLoss] = {}
 
     def load_features(self) -> dict[str, str]:

@@ -15,6 +15,8 @@ from napari_srgan.models.generator import Generator
 from napari_srgan.store.checkpoint import load_checkpoint, rounded_to_half, save_checkpoint
 from napari_srgan.store.generative import as_metadata, either, generative_by
 from napari_srgan.store.self_test import make_self_test
+from napari_srgan.training.config import Recipe
+from napari_srgan.training.data.degradations.reduce import reduction_of
 from napari_srgan.training.run.checkpoints import Checkpoints, read_state
 from napari_srgan.training.run.folder import BEST, PHASES, RunFolder, digest_of
 from napari_srgan.training.run.trainers import build_network
@@ -55,6 +57,7 @@ def export_generator(
     described, recipe = run.described(), run.recipe()
     phase, step, state = _generator(run, which)
     described["data"] = Path(described["data"]).name  # where it lay is nobody's business
+    described["settings"] = _in_use(described["settings"], recipe)
     network = build_network(recipe)
     network.load_state_dict(state)
     metadata = {
@@ -140,6 +143,12 @@ def check_target(target: Path) -> None:
             f"{target.with_suffix(SUFFIX).name}."
         )
     check_place(target)
+
+
+def _in_use(settings: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """Return a run's settings without those of degradations where nothing is degraded."""
+    drawn = reduction_of(recipe).is_drawn
+    return {key: settings[key] for key in settings if drawn or not key.startswith("degradation.")}
 
 
 def _shape(state: Mapping[str, torch.Tensor], key: str) -> torch.Size | None:

@@ -13,6 +13,7 @@ from napari_srgan.inference.settings import Settings
 from napari_srgan.models.generator import Generator
 from napari_srgan.resampling import Pixels, enlarge
 from napari_srgan.store.checkpoint import Model
+from napari_srgan.training.data.degradations.reduce import Reduction
 from napari_srgan.training.data.pack import Pack
 from napari_srgan.training.metrics.drawing import Cell, draw_rows, in_words
 from napari_srgan.training.metrics.fidelity import score
@@ -95,13 +96,18 @@ class Measured:
     panels: dict[str, Pixels]
 
 
-def held_images(pack: Pack, indices: Iterable[int]) -> list[Held]:
-    """Return images of a pack, the middle of large ones, in 8 bits."""
-    return [_middle(pack, index) for index in indices]
+def held_images(pack: Pack, indices: Iterable[int], reduction: Reduction) -> list[Held]:
+    """Return images of a pack, the middle of large ones, in 8 bits.
+
+    Where low-resolution images are drawn, an image's is the same each time.
+    """
+    return [_middle(pack, index, reduction) for index in indices]
 
 
-def _middle(pack: Pack, index: int) -> Held:
+def _middle(pack: Pack, index: int, reduction: Reduction) -> Held:
     low, high = pack.pair(index)
+    if reduction.is_drawn:
+        low = reduction(high, index)[0]
     side = SIDE // pack.scale
     top, left = (max(0, length - side) // 2 for length in low.shape[:2])
     s = pack.scale

@@ -128,6 +128,18 @@ def test_a_stopped_run_goes_on_to_the_same_networks_bit_for_bit(
         assert_same(final_state(whole, phase), final_state(parts, phase))
 
 
+def test_degraded_batches_are_drawn_again_when_a_run_is_resumed(tmp_path, images) -> None:
+    recipe = small(data__degradation="second-order")
+    whole, parts, clean = tmp_path / "whole", tmp_path / "parts", tmp_path / "clean"
+    run(plan_of(images, whole, recipe))
+    run(plan_of(images, parts, recipe), stop_at=("pretrain", 3))
+    run(plan_of(images, parts, recipe))
+    run(plan_of(images, clean, small()))
+    assert_same(final_state(whole, "pretrain"), final_state(parts, "pretrain"))
+    with pytest.raises(AssertionError):
+        assert_same(final_state(whole, "pretrain"), final_state(clean, "pretrain"))
+
+
 KILLED = """
 import sys
 from pathlib import Path

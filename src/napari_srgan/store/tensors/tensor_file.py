@@ -29,7 +29,7 @@ _PYTORCH_STARTS = (b"PK", b"\x80")  # of a zip archive, and of a pickle
 _ADVICE = re.compile(r"weights_only|torch\.load|safe_globals", re.IGNORECASE)
 _MOST_BYTES = 2**32  # of a file; what training programs keep beside a generator is in it
 _LONGEST_MESSAGE = 4000  # characters; a path alone may have as many
-_LONGEST_FACT = 1000  # of what a file says of itself
+_LONGEST_FACT = 8000  # of what a file says of itself: all settings of a recipe are 2500
 _MOST_TIMES_ITS_SIZE = 8  # that the tensors of a file may be, where some of them share their values
 # What can be a tensor's numbers: not complex, quantised or packed ones.
 _NUMBERS = frozenset(

@@ -1,0 +1,1 @@
+"""Commands of the training command line, and what they share."""
