@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import card
+import families
 import machine
 import memory_limit
 import scaling
@@ -27,7 +28,9 @@ from workers import WorkerError
 
 from napari_srgan.store.registry import DEFAULT_MODEL
 
-PARTS = ("comparison", "scaling", "startup", "memory_limit", "card", "training_step")
+PARTS = (
+    "comparison", "families", "scaling", "startup", "memory_limit", "card", "training_step"
+)  # fmt: skip
 # Wider than the largest tile with its halo, and whole within the memory of a laptop.
 SIZE = (480, 600)
 ROUNDS = 2
@@ -63,6 +66,8 @@ def _parse() -> argparse.Namespace:
                         help="of the image that engines are compared on")  # fmt: skip
     parser.add_argument("--engines", nargs="+", default=[], metavar="TEXT",
                         help="compare with these alone: parts of their names")  # fmt: skip
+    parser.add_argument("--families", nargs="+", default=tuple(families.EDGES), metavar="NAME",
+                        choices=families.EDGES, help="measure these alone")  # fmt: skip
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of the comparison")
     parser.add_argument("--largest", type=int, choices=scaling.EDGES, default=LARGEST,
                         help="edge of the largest image of the scaling")  # fmt: skip
@@ -78,6 +83,10 @@ def _measure(part: str, options: argparse.Namespace) -> Any:
         compared = upscaling.measure(options.model, height, width, options.rounds, options.engines)
         print(report(compared))
         return figures(compared)
+    if part == "families":
+        found = families.measure(options.families)
+        print(families.report(found))
+        return [dataclasses.asdict(one) for one in found]
     if part == "scaling":
         edges = [edge for edge in scaling.EDGES if edge <= options.largest]
         sizes = scaling.measure(options.model, edges)

@@ -23,12 +23,19 @@ log = logging.getLogger(__name__)
 
 CONTENT_LOSSES = ("mse", "l1", "luminance", "psnr", "vgg22", "vgg54", "vgg16-22", "vgg16-53")
 BATCH_NORM = ("train", "frozen")
+BEST_BY = ("perceptual", "psnr")
+TAKEN = ("spread", "first")
 SCHEDULES = ("constant", "cosine", "halving")
 # v5 §3.2: brings the VGG loss to the scale of the MSE; it enters eq. 5 squared, as about 0.006.
 VGG_SCALE_PAPER = 1 / 12.75
 ADVERSARIAL_WEIGHT = 1e-3  # eq. 3
 
 
+# Settings of these names' ends are numbers above 0.
+_ABOVE_ZERO = (
+    *("steps", "batch", "crop", "rate", "halve_every", "vgg_scale"),
+    *("discriminator_features", "validation.images"),
+)
 _LARGEST_SEED = 2**63 - 1  # what torch takes
 
 
@@ -155,6 +162,20 @@ class Adversarial:
     random_translation: int = _setting(
         0, "Pixels, at most, that crops are moved by before the discriminator (paper: 0)."
     )
+    discriminator_features: int = _setting(
+        64, "Feature maps of the discriminator's first convolution (Fig. 4: n64)."
+    )
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How images that are held back choose the best generator (not in the paper)."""
+
+    images: int = _setting(16, "Of those that DIV2K sets apart, the most that are validated on.")
+    take: str = _setting("spread", "Which of them: spread evenly, or the first.", TAKEN)
+    best_by: str = _setting(
+        "perceptual", "The best has the least perceptual distance, or the highest PSNR.", BEST_BY
+    )
 
 
 @dataclass(frozen=True)
@@ -166,6 +187,7 @@ class Recipe:
     degradation: Degradation = field(default_factory=Degradation)
     pretrain: Pretrain = Pretrain()
     adversarial: Adversarial | None = None
+    validation: Validation = Validation()
     vgg_scale: float = _setting(
         VGG_SCALE_PAPER, "Factor of VGG features before they are compared (§3.2: 1/12.75)."
     )
@@ -228,7 +250,7 @@ def _check_number(name: str, value: Any) -> None:
         return
     if not math.isfinite(value):
         raise ValueError(f"{name} must be a finite number; got {value}.")
-    if name.endswith(("steps", "batch", "crop", "rate", "halve_every", "vgg_scale")):
+    if name.endswith(_ABOVE_ZERO):
         _above_zero(name, value)
     elif name.endswith(("beta1", "beta2")) and not 0 <= value < 1:
         raise ValueError(f"{name} must be from 0 up to 1; got {value}.")
@@ -478,6 +500,7 @@ def from_settings(settings: Mapping[str, Any]) -> Recipe:
         "degradation": Degradation,
         "pretrain": Pretrain,
         "adversarial": Adversarial,
+        "validation": Validation,
     }
     nested = {part: kinds[part](**values) for part, values in parts.items() if part}
     return Recipe(network=Network(family, network), **nested, **parts.get("", {}))

@@ -31,6 +31,7 @@ SMALL = {
     "srresnet-variant": ({"blocks": 2, "features": 8}, (2, 3, 4, 6)),
     "edsr": ({"blocks": 2, "features": 8, "residual_scaling": 0.5}, (2, 3, 4)),
     "mdsr": ({"blocks": 2, "features": 8}, (2, 3, 4)),
+    "rir-srresnet": ({"blocks": 1, "features": 6}, (2, 3, 4)),
     "rrdb": ({"blocks": 1, "features": 8, "growth": 4}, (2, 4)),
     "srvgg": ({"blocks": 2, "features": 8}, (2, 3, 4)),
     "srcnn": ({"features": 8, "mapped": 4}, (2, 3, 4)),

@@ -5,6 +5,7 @@ import tomllib
 from importlib.resources import files
 
 import pytest
+import torch
 
 from napari_srgan.models.families import FAMILIES
 from napari_srgan.training.config import (
@@ -18,6 +19,16 @@ from napari_srgan.training.config import (
     resolve,
     settings_of,
 )
+from napari_srgan.training.optimise.distributed import own_team
+from napari_srgan.training.optimise.losses import pixel_loss
+from napari_srgan.training.run.trainers import (
+    AdversarialTrainer,
+    PretrainTrainer,
+    Trainer,
+    build_network,
+)
+
+CPU = torch.device("cpu")
 
 PAPER = {"srresnet-mse", "srresnet-vgg22", "srgan-mse", "srgan-vgg22", "srgan-vgg54"}
 
@@ -54,6 +65,34 @@ def test_a_recipe_of_the_paper_has_its_numbers(name: str) -> None:
         assert recipe.adversarial is None
 
 
+def test_the_reports_generator_has_its_parameters() -> None:
+    network = build_network(load_recipe("report-srgan"))
+    values = [v for key, v in network.state_dict().items() if not key.endswith("tracked")]
+    assert sum(value.numel() for value in network.parameters()) == 1_341_571
+    assert sum(value.numel() for value in values) == 1_344_643
+
+
+def test_the_reports_edsr_is_validated_as_it_says() -> None:
+    recipe = load_recipe("edsr-8")
+    chosen = recipe.validation
+    assert (chosen.images, chosen.take, chosen.best_by) == (10, "first", "psnr")
+    assert (recipe.network.arguments["blocks"], recipe.pretrain.steps) == (8, 300_000)
+
+
+@pytest.mark.parametrize("name", ["espcn", "srcnn", "drcn", "edsr-8", "edsr-gan", "report-srgan"])
+def test_a_recipe_of_another_network_makes_a_step_of_each_phase(name: str) -> None:
+    recipe = load_recipe(name, {"data.crop": 32, "data.batch": 2, "precision": "float32"})
+    low, high = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32)
+    content = pixel_loss(recipe.pretrain.content_loss)
+    trainers: list[Trainer] = [PretrainTrainer(recipe, content, CPU, own_team())]
+    if recipe.adversarial is not None:
+        trainers.append(AdversarialTrainer(recipe, None, content, CPU, own_team()))
+    for trainer in trainers:
+        measured = trainer.update(low, high)
+        assert all(torch.isfinite(value) for value in measured.values())
+        assert trainer.step == 1
+
+
 def test_edsrs_baseline_has_its_papers_numbers() -> None:
     recipe = load_recipe("edsr-baseline")
     assert recipe.network.arguments == {
@@ -74,9 +113,19 @@ def test_every_number_of_a_paper_is_cited() -> None:
         )
         if number and is_papers:
             assert re.search(r"§3|Fig\. 4", setting.text), setting
-    for line in text_of("edsr-baseline").splitlines():
-        if re.match(r"\w+ = ", line):
-            assert re.search(r"#.*(§|not in the paper)", line), line
+
+
+# Another paper's numbers, some of which happen to be defaults here.
+CITED = ("edsr-baseline", "edsr-gan", "espcn", "srcnn", "drcn", "report-srgan")
+
+
+@pytest.mark.parametrize("name", CITED)
+def test_each_number_of_another_paper_is_cited(name: str) -> None:
+    for line in text_of(name).splitlines():
+        if re.match(r"(?!base)\w+ = ", line):
+            assert re.search(r"#.*(§|eq\.|the paper|both papers|the report|same summary)", line), (
+                line
+            )
 
 
 def test_the_defaults_are_the_papers_srgan() -> None:
@@ -95,11 +144,10 @@ def test_a_recipe_holds_its_differences_alone(name: str) -> None:
     base = values.pop("base", None)
     inherited = {} if base is None else settings_of(load_recipe(base))
     defaults = settings_of(Recipe(adversarial=Adversarial()))
-    cited = {"edsr-baseline"}  # another paper's numbers, which happen to be defaults here
     for table, value in values.items():
         for key, given in value.items() if isinstance(value, dict) else [("", value)]:
             setting = f"{table}.{key}" if key else table
-            if name not in cited and setting != "adversarial.content_loss":
+            if name not in CITED and setting != "adversarial.content_loss":
                 assert inherited.get(setting, defaults[setting]) != given, setting
 
 

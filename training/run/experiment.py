@@ -49,7 +49,6 @@ from napari_srgan.training.watch.log import RunLog
 from napari_srgan.training.watch.observer import Observer
 from napari_srgan.training.watch.validation import Held, held_images
 
-MOST_VALIDATED = 16  # of DIV2K's 100: more take longer than a thousand steps on a card
 VGG_LAYERS: dict[str, tuple[type[VGGFeatures], tuple[int, int]]] = {
     "vgg22": (VGG19Features, (2, 2)),
     "vgg54": (VGG19Features, (5, 4)),
@@ -209,8 +208,9 @@ def _iter_published(plan: Plan) -> Generator[PackingProgress, None, list[Held]]:
     if not find_sources(plan.data, scale=plan.recipe.network.scale).validation:
         return []
     pack = yield from _iter_open(plan, "validation")
-    count = len(pack.entries)
-    shown = range(0, count, -(-count // MOST_VALIDATED))
+    chosen, count = plan.recipe.validation, len(pack.entries)
+    step = -(-count // chosen.images) if chosen.take == "spread" else 1
+    shown = range(0, count, step)[: chosen.images]
     return held_images(pack, shown, reduction_of(plan.recipe))
 
 
@@ -359,7 +359,14 @@ class _Work:
         due: Callable[[int], bool],
     ) -> Generator[Note | PhaseReport, None, None]:
         with RunLog(folder, trainer.step) as log:
-            observer = Observer(folder, log, self._images, str(self._device), trainer.step)
+            observer = Observer(
+                folder,
+                log,
+                self._images,
+                str(self._device),
+                trainer.step,
+                self._plan.recipe.validation.best_by,
+            )
             for text in observer.catch_up(trainer, validate=due(trainer.step)):
                 yield Note(text)
             for report in loop(note=partial(_log_training, log)):

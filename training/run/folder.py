@@ -23,7 +23,7 @@ from napari_srgan.training.run.damaged import read_json
 PHASES = ("pretrain", "adversarial")
 _FORMER_FOLDERS = {"pretrain": "srresnet", "adversarial": "srgan"}  # until version 0.1
 DESCRIBED = "run.json"
-BEST = "best.pt"  # the generator with the least perceptual distance
+BEST = "best.pt"  # the generator that validation.best_by chooses
 BEST_SCORE = "best.json"
 
 # What may change when a run is gone on with: how long it is.

@@ -182,7 +182,11 @@ class AdversarialTrainer:
         self._phase: Adversarial = recipe.adversarial
         self.step = 0
         network = build_generator(recipe, start)
-        critic = Discriminator(channels=recipe.network.channels, crop=recipe.data.crop)
+        critic = Discriminator(
+            features=self._phase.discriminator_features,
+            channels=recipe.network.channels,
+            crop=recipe.data.crop,
+        )
         self.generator = _placed(network, device, team)
         self.discriminator = _placed(critic, device, team)
         self.average = Average(self.generator, recipe.ema)

@@ -23,9 +23,10 @@ MONITORED = "monitor.json"
 
 
 class Observer:
-    """Follows one phase. The best generator is the one with the least perceptual distance.
+    """Follows one phase.
 
-    PSNR would choose the most blurred of a GAN's generators.
+    The best generator is the one with the least perceptual distance, unless a recipe chooses by
+    PSNR, which of a GAN's generators would take the most blurred.
 
     Parameters
     ----------
@@ -39,12 +40,21 @@ class Observer:
         Where to upscale them.
     step : int
         Where the phase stands: what was seen of later steps is seen again.
+    best_by : {"perceptual", "psnr"}
+        What chooses the best generator.
     """
 
     def __init__(
-        self, folder: Path, log: RunLog, images: list[Held], device: str, step: int
+        self,
+        folder: Path,
+        log: RunLog,
+        images: list[Held],
+        device: str,
+        step: int,
+        best_by: str = "perceptual",
     ) -> None:
         self._folder, self._log, self._images, self._device = folder, log, images, device
+        self._best_by = best_by
         self._monitor = Monitor()
         self._monitored = folder / MONITORED
         if state := _read(self._monitored, "Warnings may be given a second time."):
@@ -92,7 +102,7 @@ class Observer:
             Image.fromarray(panel).save(path)
 
     def _keep_if_best(self, step: int, trainer: Trainer, measured: Measured) -> bool:
-        before, distance = self._best_before(step), measured.values["perceptual"]
+        before, distance = self._best_before(step), self._distance(measured.values)
         if before is not None and before <= distance:
             return False
         score = {"step": step, **measured.values}
@@ -100,6 +110,10 @@ class Observer:
         write_whole(self._folder / BEST, {"step": step, "generator": network, "score": score})
         _write(self._folder / BEST_SCORE, score)
         return True
+
+    def _distance(self, measured: Mapping[str, float]) -> float:
+        """Return what is least of the best generator."""
+        return -measured["psnr"] if self._best_by == "psnr" else measured["perceptual"]
 
     def _best_before(self, step: int) -> float | None:
         """Return the distance of the best generator that is kept of an earlier step, if one is."""
@@ -111,7 +125,7 @@ class Observer:
                 score = read_state(self._folder / BEST).get("score")
             except DamagedFileError as error:
                 set_aside(error, "The next generator that is validated is the best.")
-        return score["perceptual"] if score and score["step"] < step else None
+        return self._distance(score) if score and score["step"] < step else None
 
 
 def _read(path: Path, consequence: str) -> dict[str, Any] | None:

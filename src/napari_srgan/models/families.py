@@ -7,6 +7,7 @@ from napari_srgan.models.edsr import EDSR
 from napari_srgan.models.espcn import ESPCN
 from napari_srgan.models.generator import Generator
 from napari_srgan.models.mdsr import MDSR
+from napari_srgan.models.rir_srresnet import RIRSRResNet
 from napari_srgan.models.rrdb import RRDBNet
 from napari_srgan.models.srcnn import SRCNN
 from napari_srgan.models.srresnet import SRResNet
@@ -18,6 +19,7 @@ FAMILIES: dict[str, type[Generator]] = {
     SRResNetVariant.family: SRResNetVariant,
     EDSR.family: EDSR,
     MDSR.family: MDSR,
+    RIRSRResNet.family: RIRSRResNet,
     RRDBNet.family: RRDBNet,
     SRVGG.family: SRVGG,
     SRCNN.family: SRCNN,
