@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from napari_srgan.graph.network import inference_network
 from napari_srgan.graph.ops import run_layers
 from napari_srgan.graph.stream_plan import StreamPlan
+from napari_srgan.models.rrdb import RRDBNet
 from napari_srgan.store.checkpoint import save_checkpoint
 from napari_srgan.store.load import load_model
 
@@ -265,3 +266,17 @@ def test_columns_are_aligned_and_remarks_are_not(benchmark_module):
     *aligned, remark = text.splitlines()
     assert {len(line) for line in aligned} == {len("import  1000  MiB")}
     assert remark == "window  no"
+
+
+def test_a_family_is_held_to_its_arithmetic_and_to_the_whole_image(benchmark_module, monkeypatch):
+    families, workers = benchmark_module("families"), benchmark_module("workers")
+    small = {families.TILED: (partial(RRDBNet, blocks=1, features=8, growth=4), 24)}
+    monkeypatch.setattr(families, "EDGES", small)
+    monkeypatch.setattr(families, "Worker", workers.LocalBench)
+    ours, exact, padded = families.measure(list(small), rounds=1)
+
+    assert ours.name == families.TILED
+    assert ours.of_arithmetic > 0
+    assert ours.multiply_adds == padded.multiply_adds
+    assert max(ours.largest, exact.largest) < 0.01
+    assert f"(goal {families.TIME_GOAL})" in families.report([ours, exact, padded])
