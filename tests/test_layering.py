@@ -95,6 +95,7 @@ MORE_PACKAGES = {
     "store.tensors.tensor_file": {"safetensors"},
     "training.cli": {"typer"},
     "training.commands.degrade": {"typer"},
+    "training.commands.fine_tune": {"typer"},
     "training.commands.running": {"typer", "tqdm"},
     "training.metrics.mos.figure": {"matplotlib"},
     "training.run.lock": {"filelock"},

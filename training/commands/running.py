@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from napari_srgan.training.data.packing import PackingProgress
-    from napari_srgan.training.run.experiment import PhaseReport, Plan
+    from napari_srgan.training.run.experiment import Note, PhaseReport, Plan
 
 Result = TypeVar("Result")
 
@@ -57,23 +57,35 @@ def run_plan(plan: Plan) -> bool:
     typer.Exit
         If the run was asked to stop before its end. It is saved.
     """
-    from napari_srgan.training.data.packing import PackingProgress
     from napari_srgan.training.optimise.distributed import own_team
-    from napari_srgan.training.run.experiment import Note, iter_run
+    from napari_srgan.training.run.experiment import iter_run
 
     leads = own_team().leads
-    with stop_on_ctrl_c() as stop, _PackingBar() as bar:
-        for event in iter_run(plan, stop):
-            if isinstance(event, PackingProgress):
-                bar.show(event)
-            else:
-                bar.close()
-                typer.echo(event.text if isinstance(event, Note) else _line(event))
+    with stop_on_ctrl_c() as stop:
+        shown(iter_run(plan, stop))
     if stop.is_set():
         if leads:
             typer.echo(f"Stopped and saved. The same command goes on with {plan.out}.", err=True)
         raise typer.Exit(INTERRUPTED)
     return leads
+
+
+def shown(events: Generator[PackingProgress | Note | PhaseReport, None, Result]) -> Result:
+    """Tell what happens in a run, and return what it returns."""
+    from napari_srgan.inference.settings import finish, iter_mapped
+    from napari_srgan.training.data.packing import PackingProgress
+    from napari_srgan.training.run.experiment import Note
+
+    with _PackingBar() as bar:
+
+        def tell(event: PackingProgress | Note | PhaseReport) -> None:
+            if isinstance(event, PackingProgress):
+                bar.show(event)
+            else:
+                bar.close()
+                typer.echo(event.text if isinstance(event, Note) else _line(event))
+
+        return finish(iter_mapped(events, tell))
 
 
 class _PackingBar:

@@ -66,7 +66,8 @@ def iter_write_pairs(
     if out.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{out} lies within the images, {folder}. Name another folder.")
     found = find_sources(folder, scale=reduction.scale)
-    sources = _chosen([*found.training, *found.validation], only)
+    sources = matching([*found.training, *found.validation], only)
+    _refuse_namesakes(sources)
     degradations, left_out = [], list(found.left_out)
     for done, source in enumerate(sources, start=1):
         try:
@@ -88,17 +89,27 @@ def iter_write_pairs(
     return Written(tuple(degradations), tuple(left_out))
 
 
-def _chosen(sources: Sequence[Source], only: Sequence[str]) -> list[Source]:
+def matching(sources: Sequence[Source], only: Sequence[str]) -> list[Source]:
+    """Return the images whose names match one of some patterns; without any, all.
+
+    Raises
+    ------
+    ValueError
+        If none matches.
+    """
     chosen = [s for s in sources if not only or any(fnmatch(s.name, each) for each in only)]
     if not chosen:
         raise ValueError(
             f"--only {' '.join(only)} matches none of the {len(sources)} images, such as "
             f"{sources[0].name}."
         )
+    return chosen
+
+
+def _refuse_namesakes(chosen: Sequence[Source]) -> None:
     stems = Counter(str(Path(source.name).with_suffix("")) for source in chosen)
     if twice := [stem for stem, count in stems.items() if count > 1]:
         raise ValueError(f"Several images differ by suffix alone: {listed(twice)}. Rename them.")
-    return chosen
 
 
 def _cropped(image: Samples, scale: int) -> Samples:

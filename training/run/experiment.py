@@ -14,12 +14,14 @@ from threading import Event
 import torch
 
 from napari_srgan.inference.devices import choose_device
+from napari_srgan.inference.settings import finish
 from napari_srgan.models.generator import Generator as Upscaler
 from napari_srgan.models.perceptual.vgg import VGG16Features, VGG19Features, VGGFeatures
 from napari_srgan.store.checkpoint import load_checkpoint
 from napari_srgan.training.config import Recipe
 from napari_srgan.training.data.degradations.reduce import reduction_of
 from napari_srgan.training.data.degraded_crops import sampler_for
+from napari_srgan.training.data.guards import warnings_of
 from napari_srgan.training.data.open import Part, iter_open_pack
 from napari_srgan.training.data.pack import Pack
 from napari_srgan.training.data.packing import PackingProgress
@@ -158,16 +160,12 @@ def iter_run(
     with team(device) as here, locked(plan.out) if here.leads else nullcontext():
         with leader_first(here):
             pack = yield from _iter_open(plan, "training")
-        held = [i for i, e in enumerate(pack.entries) if _matches(e.name, plan.hold_back)]
-        if plan.hold_back and not held:
-            raise ValueError(
-                f"--hold-back {' '.join(plan.hold_back)} matches none of the {len(pack.entries)} "
-                f"images, such as {pack.entries[0].name}."
-            )
-        reduction = reduction_of(plan.recipe)
-        images = held_images(pack, held, reduction) if here.leads else []
+        held = _held_back(plan, pack)
+        images = held_images(pack, held, reduction_of(plan.recipe)) if here.leads else []
+        warnings = list(warnings_of(pack, held)) if here.leads else []
         pack = pack.without(held)
         if here.leads:
+            yield from (Note(f"warning: {text}") for text in warnings)
             yield Note(f"{pack.summary()}; {len(held)} held back for validation")
             if not plan.hold_back and (images := (yield from _iter_published(plan))):
                 yield Note(f"{len(images)} of DIV2K's validation images are validated on")
@@ -212,6 +210,22 @@ def _iter_published(plan: Plan) -> Generator[PackingProgress, None, list[Held]]:
     step = -(-count // chosen.images) if chosen.take == "spread" else 1
     shown = range(0, count, step)[: chosen.images]
     return held_images(pack, shown, reduction_of(plan.recipe))
+
+
+def validated_on(plan: Plan) -> list[Held]:
+    """Return the images that a run which has begun holds back."""
+    pack = finish(_iter_open(plan, "training"))
+    return held_images(pack, _held_back(plan, pack), reduction_of(plan.recipe))
+
+
+def _held_back(plan: Plan, pack: Pack) -> list[int]:
+    held = [i for i, e in enumerate(pack.entries) if _matches(e.name, plan.hold_back)]
+    if plan.hold_back and not held:
+        raise ValueError(
+            f"--hold-back {' '.join(plan.hold_back)} matches none of the {len(pack.entries)} "
+            f"images, such as {pack.entries[0].name}."
+        )
+    return held
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

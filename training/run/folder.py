@@ -59,6 +59,10 @@ class RunFolder:
             raise FileNotFoundError(f"{self.path} is not the folder of a run: no {DESCRIBED}.")
         return described
 
+    def has_begun(self) -> bool:
+        """Tell whether there is a run in the folder."""
+        return (self.path / DESCRIBED).exists()
+
     def recipe(self) -> Recipe:
         """Return the settings the run was begun with."""
         return from_settings(self.described()["settings"])

@@ -73,6 +73,26 @@ def _load(model: str | Path | Model, dialect: str | None, cache: Path | None) ->
     )
 
 
+def file_of(model: str, *, cache: Path | None = None) -> Path:
+    """Return the file of a model, given its name or a path; it is downloaded if it has to be.
+
+    Raises
+    ------
+    OSError, ValueError
+        As :func:`load_model`, but for what only reading the file can tell.
+    """
+    if (own := own_file(model)) is not None:
+        return own
+    if model in {weights.name for weights in registry()}:
+        return locate(entry(model), cache=cache)
+    path = Path(model).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no model named {model!r}, and no such file{_nearest(model)}"
+        )
+    return path
+
+
 def _nearest(name: str) -> str:
     """Return how a sentence ends that names an unknown model: with those that may be meant."""
     models = list_models()
