@@ -363,13 +363,24 @@ def test_a_lazy_layer_stays_lazy(random_model):
     assert difference.max() <= 1e-4 * np.ptp(image)
 
 
-def test_the_finest_level_of_a_multiscale_layer_is_taken(random_model):
-    image = random_image((16, 24))
-    layer = Image([image, image[::2, ::2]], multiscale=True)
+@pytest.mark.parametrize("level", [0, 1])
+def test_any_level_of_a_multiscale_layer_can_be_taken_the_finest_unless_told(random_model, level):
+    levels = [random_image((16, 24)), random_image((8, 12))]
+    layer = Image(levels, multiscale=True)
+    options = {"level": level} if level else {}
 
-    upscaled = ns.upscale(layer, random_model(), **FAST)
+    upscaled = ns.upscale(layer, random_model(), **FAST, **options)
 
-    assert (upscaled.data == ns.upscale(image, random_model(), **FAST)).all()
+    assert (upscaled.data[0] == ns.upscale(levels[level], random_model(), **FAST)).all()
+    assert upscaled.data[2] is levels[level]
+    assert upscaled.data_to_world((-0.5, -0.5)) == layer.data_to_world((-0.5, -0.5))
+
+
+def test_a_level_that_is_not_there_is_refused(random_model):
+    with pytest.raises(ValueError, match="has 1 levels, from 0; got level 2"):
+        ns.upscale(Image(np.zeros((8, 9))), random_model(), level=2)
+    with pytest.raises(TypeError, match="level=1 for an array"):
+        ns.upscale(np.zeros((8, 9)), random_model(), level=1)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ FOLDERS = {
 MAY_IMPORT = {
     "wording": set(),
     "resampling": set(),
+    "pyramid": set(),
     "processes": set(),
     "weights": set(),
     "terminal": set(),
@@ -41,7 +42,7 @@ MAY_IMPORT = {
     "trust": {"files", "graph", "store", "inference"},
     "rating": {"files", "inference", "store", "resampling", "wording"},
     "batch": {"files", "inference", "store"},
-    "plugin": {"files", "inference", "store", "trust", "rating", "wording"},
+    "plugin": {"files", "inference", "store", "trust", "rating", "pyramid", "wording"},
     "api": {"files", "inference", "store", "trust", "plugin"},
     "cli": {"files", "inference", "store", "trust", "batch", "terminal"},
     "training": {
@@ -56,6 +57,7 @@ QT = {"qtpy", "superqt", "magicgui", "napari.qt"}
 PACKAGES = {
     "wording": set(),
     "resampling": {"numpy", "PIL"},
+    "pyramid": {"numpy", "dask"},
     "processes": {"torch"},
     "terminal": {"tqdm"},
     "weights": set(),

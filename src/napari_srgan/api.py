@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -124,6 +125,7 @@ def upscale(
     nan: NotFinite = ...,
     quality: Quality = ...,
     consistent: bool = ...,
+    level: int = ...,
     out: None = ...,
 ) -> napari.layers.Image: ...
 def upscale(
@@ -139,6 +141,7 @@ def upscale(
     nan: NotFinite = "error",
     quality: Quality = "standard",
     consistent: bool = False,
+    level: int = 0,
     out: Any = None,
 ) -> Any:
     """Upscale an image by the model's factor, ×4 with the models that ship.
@@ -147,7 +150,7 @@ def upscale(
     ----------
     image : ndarray, napari.layers.Image or dask.array.Array
         ``(…, h, w)`` grey, or ``(…, h, w, 3|4)`` RGB or RGBA; bool, integer or float. Leading axes
-        are independent planes. Of a layer, all planes at full resolution are taken. A Pillow image
+        are independent planes. Of a layer, all planes are taken. A Pillow image
         is taken as what it shows: palettes, CMYK and other modes become RGB or RGBA.
     model : str, Path or Model
         A name that :func:`list_models` gives, the path of a checkpoint, or a loaded model.
@@ -184,6 +187,8 @@ def upscale(
         the range of floats. Where values of the image are set apart, or so far apart that no pixels
         between black and white can be reduced to them, it comes as near as it can. Alpha is
         interpolated as ever.
+    level : int
+        Of a multiscale layer, the one that is upscaled: 0 is the finest.
     out : array, optional
         For arrays: what is filled with the result, piece by piece, and returned. Anything with a
         shape, a dtype and slices to assign to, such as a ``numpy.memmap`` or a ``zarr.Array``.
@@ -192,8 +197,9 @@ def upscale(
     -------
     ndarray, napari.layers.Image or dask.array.Array
         As the input: ``(…, scale·h, scale·w[, c])``, same dtype; rounded where it is an integer's.
-        A layer is a new one that lies where the input lies. A dask array is lazy, and so is the
-        layer of one.
+        A layer is a new one that lies where the input lies, with coarser levels where a plane is
+        longer than 4096 pixels or the input has levels. A dask array is lazy, and so is the layer
+        of one.
 
     Raises
     ------
@@ -226,6 +232,7 @@ def upscale(
             nan=nan,
             quality=quality,
             consistent=consistent,
+            level=level,
             out=out,
         )
     )
@@ -299,6 +306,7 @@ def iter_upscale(
     nan: NotFinite = ...,
     quality: Quality = ...,
     consistent: bool = ...,
+    level: int = ...,
     out: None = ...,
 ) -> Generator[Progress, None, napari.layers.Image]: ...
 def iter_upscale(
@@ -314,6 +322,7 @@ def iter_upscale(
     nan: NotFinite = "error",
     quality: Quality = "standard",
     consistent: bool = False,
+    level: int = 0,
     out: Any = None,
 ) -> Generator[Progress, None, Any]:
     """Upscale as :func:`upscale` does, yielding :class:`Progress` after every band or tile.
@@ -325,10 +334,11 @@ def iter_upscale(
         raise TypeError(
             "out is for arrays. Upscale a layer's data, or store a dask array: result.to_zarr(…)."
         )
+    _check_level(image, level)
     loaded = load_model(model)
     settings = Settings(device, precision, tile, nan, quality, consistent)
     if _is_layer(image):
-        return _iter_layer(image, loaded, rgb, normalize, channel_axis, settings)
+        return _iter_layer(image, level, loaded, rgb, normalize, channel_axis, settings)
     if _is_dask(image):
         return _iter_lazy(image, loaded, rgb, normalize, channel_axis, settings)
     return iter_upscale_array(
@@ -356,6 +366,7 @@ def assess(
     nan: NotFinite = "error",
     quality: Quality = "standard",
     consistent: bool = False,
+    level: int = 0,
 ) -> Assessment:
     """Upscale an image, and map how far the result can be trusted.
 
@@ -370,7 +381,7 @@ def assess(
     faithful : str, Path or Model, optional
         What the detail of a generative model is compared with. Default: a bundled faithful model of
         the same scale; none for a model that is faithful itself.
-    rgb, device, precision, tile, normalize, channel_axis, nan, quality, consistent
+    rgb, device, precision, tile, normalize, channel_axis, nan, quality, consistent, level
         As for :func:`upscale`.
 
     Returns
@@ -399,6 +410,7 @@ def assess(
             nan=nan,
             quality=quality,
             consistent=consistent,
+            level=level,
         )
     )
 
@@ -417,14 +429,16 @@ def iter_assess(
     nan: NotFinite = "error",
     quality: Quality = "standard",
     consistent: bool = False,
+    level: int = 0,
 ) -> Generator[Progress, None, Assessment]:
     """Assess as :func:`assess` does, yielding :class:`Progress`; closing it stops the work."""
+    _check_level(image, level)
     loaded = load_model(model)
     sure = faithful_counterpart(loaded) if faithful is None else load_model(faithful)
     settings = Settings(device, precision, tile, nan, quality, consistent)
     layer, pixels = None, image
     if _is_layer(image):
-        pixels, channel_axis = _pixels_of(image, rgb, channel_axis)
+        pixels, channel_axis = _pixels_of(image, level, rgb, channel_axis)
         layer, rgb = image, image.rgb
     if _is_dask(pixels):
         raise TypeError("A lazy image is not assessed. Compute the part that matters first.")
@@ -437,20 +451,24 @@ def iter_assess(
         channel_axis=channel_axis,
         settings=settings,
     )
-    return steps if layer is None else _iter_assess_layer(layer, steps, loaded, normalize, settings)
+    if layer is None:
+        return steps
+    return _iter_assess_layer(layer, level, steps, loaded, normalize, settings)
 
 
 def _iter_assess_layer(
     layer: napari.layers.Image,
+    level: int,
     steps: Generator[Progress, None, Assessment],
     model: Model,
     normalize: Normalize,
     settings: Settings,
 ) -> Generator[Progress, None, Assessment]:
-    from napari_srgan.plugin.layers import assessed_layers
+    from napari_srgan.plugin.layers import assessed_layers, leveled, standing_for
 
     assessment, made_by = yield from iter_recorded(steps, model, normalize, settings)
-    return assessed_layers(layer, assessment, model.scale, made_by)
+    assessment = replace(assessment, upscaled=leveled(layer, assessment.upscaled, level))
+    return assessed_layers(standing_for(layer, level), assessment, model.scale, made_by)
 
 
 def release_memory() -> None:
@@ -486,30 +504,32 @@ def _iter_nothing(result: Any) -> Generator[Progress, None, Any]:
 
 
 def _pixels_of(
-    layer: napari.layers.Image, rgb: bool | None, channel_axis: int | None
+    layer: napari.layers.Image, level: int, rgb: bool | None, channel_axis: int | None
 ) -> tuple[Any, int | None]:
     """Return a layer's pixels, and their axis of channels: the one given, or what labels say."""
-    from napari_srgan.plugin.layers import channel_axis_of, full_resolution
+    from napari_srgan.plugin.layers import channel_axis_of, pixels_at
 
     if rgb is not None and rgb != layer.rgb:
         raise ValueError(f"The layer {layer.name!r} has rgb={layer.rgb}; rgb={rgb} contradicts it.")
-    pixels = full_resolution(layer)
+    pixels = pixels_at(layer, level)
     check_not_masked(pixels)
     return pixels, channel_axis_of(layer) if channel_axis is None else channel_axis
 
 
 def _iter_layer(
     layer: napari.layers.Image,
+    level: int,
     model: Model,
     rgb: bool | None,
     normalize: Normalize,
     channel_axis: int | None,
     settings: Settings,
 ) -> Generator[Progress, None, napari.layers.Image]:
-    pixels, axis = _pixels_of(layer, rgb, channel_axis)
+    pixels, axis = _pixels_of(layer, level, rgb, channel_axis)
     if _is_dask(pixels):
         lazy = _iter_lazy(pixels, model, layer.rgb, normalize, axis, settings)
-        return _iter_into_layer(layer, _iter_planned(lazy, pixels, model, normalize, settings))
+        planned = _iter_planned(lazy, pixels, model, normalize, settings)
+        return _iter_into_layer(layer, level, planned)
     steps = iter_upscale_array(
         np.asarray(pixels),
         model,
@@ -518,7 +538,7 @@ def _iter_layer(
         channel_axis=axis,
         settings=settings,
     )
-    return _iter_into_layer(layer, iter_recorded(steps, model, normalize, settings))
+    return _iter_into_layer(layer, level, iter_recorded(steps, model, normalize, settings))
 
 
 def _iter_planned(
@@ -536,12 +556,20 @@ def _iter_planned(
 
 
 def _iter_into_layer(
-    layer: napari.layers.Image, steps: Generator[Progress, None, tuple[Any, dict[str, Any]]]
+    layer: napari.layers.Image,
+    level: int,
+    steps: Generator[Progress, None, tuple[Any, dict[str, Any]]],
 ) -> Generator[Progress, None, napari.layers.Image]:
-    from napari_srgan.plugin.layers import upscaled_layer
+    from napari_srgan.plugin.layers import leveled, standing_for, upscaled_layer
 
     result, made_by = yield from steps
-    return upscaled_layer(layer, result, made_by["scale"], made_by)
+    place = standing_for(layer, level)
+    return upscaled_layer(place, leveled(layer, result, level), made_by["scale"], made_by)
+
+
+def _check_level(image: Any, level: int) -> None:
+    if level and not _is_layer(image):
+        raise TypeError(f"Only a layer has levels; got level={level} for an array.")
 
 
 def _is_layer(image: Any) -> bool:

@@ -14,7 +14,7 @@ from napari.utils.colormaps import Colormap
 
 from napari_srgan.plugin.layers import (
     METADATA_KEY,
-    full_resolution,
+    pixels_at,
     upscaled_geometry,
     upscaled_layer,
 )
@@ -29,7 +29,7 @@ PIXEL_FRACTION = 1e-6
 
 def corners(layer: Image, start: tuple[int, ...] | None = None) -> npt.NDArray[np.float64]:
     """Return, in the world, the outer corners of a layer's pixels, or of those of one plane."""
-    edges = [(-0.5, n - 0.5) for n in full_resolution(layer).shape[: layer.ndim]]
+    edges = [(-0.5, n - 0.5) for n in pixels_at(layer).shape[: layer.ndim]]
     for axis, index in enumerate(start or ()):
         edges[axis] = (index - 0.5, index + 0.5)
     return np.array([layer.data_to_world(corner) for corner in product(*edges)])
@@ -41,7 +41,7 @@ def distance(these: npt.NDArray[np.float64], those: npt.NDArray[np.float64], lay
 
 
 def assert_aligned(layer: Image, scale: int = 4, start: tuple[int, ...] | None = None) -> None:
-    pixels, leading = full_resolution(layer), layer.ndim - 2
+    pixels, leading = pixels_at(layer), layer.ndim - 2
     if start is not None:
         pixels = pixels[tuple(slice(i, i + 1) for i in start)]
     high = pixels.repeat(scale, axis=leading).repeat(scale, axis=leading + 1)
@@ -100,7 +100,7 @@ def layers(draw: st.DrawFn) -> Image:
 def test_outer_corners_coincide_in_the_world(layer, scale, data):
     assert_aligned(layer, scale)
     if layer.ndim > 2:
-        leading = full_resolution(layer).shape[: layer.ndim - 2]
+        leading = pixels_at(layer).shape[: layer.ndim - 2]
         assert_aligned(layer, scale, tuple(data.draw(st.integers(0, n - 1)) for n in leading))
 
 
@@ -132,7 +132,7 @@ def test_a_multiscale_layer_is_taken_at_full_resolution_and_aligned():
     levels = [np.zeros((64, 48)), np.zeros((32, 24))]
     layer = Image(levels, multiscale=True, scale=(0.5, 2), rotate=20)
 
-    assert full_resolution(layer).shape == (64, 48)
+    assert pixels_at(layer).shape == (64, 48)
     upscaled = upscaled_layer(layer, np.zeros((256, 192)), 4, {})
     assert not upscaled.multiscale
     assert distance(corners(upscaled), corners(layer), layer) < PIXEL_FRACTION

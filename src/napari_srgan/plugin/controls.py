@@ -124,7 +124,7 @@ class Buttons(Container[Widget]):
 
 
 def main(preferred: Choices, devices: Sequence[tuple[str, str]]) -> list[Widget]:
-    """Return the controls for layer, planes, model, scale and device, and lines that explain them.
+    """Return the controls for what is upscaled and how, and the lines that explain them.
 
     Parameters
     ----------
@@ -136,6 +136,13 @@ def main(preferred: Choices, devices: Sequence[tuple[str, str]]) -> list[Widget]
     model = preferred.model if preferred.model in list_models() else DEFAULT_MODEL
     return [
         create_widget(annotation="napari.layers.Image", name="layer", label="Layer"),
+        ComboBox(
+            name="level",
+            label="Level",
+            choices=[0],
+            tooltip="Of a layer of several scales, the one that is upscaled",
+            visible=False,
+        ),
         ComboBox(
             name="planes",
             label="Planes",

@@ -36,6 +36,7 @@ from napari_srgan.inference.runner import Runner
 from napari_srgan.inference.settings import Progress, iter_recorded
 from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Invented, Source, Stopped
 from napari_srgan.plugin.texts import too_large_text
+from napari_srgan.pyramid import levels_of
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.store.load import faithful_counterpart, load_model
 from napari_srgan.trust.assess import iter_invented_array
@@ -224,22 +225,30 @@ def _iter_steps(
     if choices.is_deferred(source):
         from napari_srgan.plugin.lazy import upscale_when_shown
 
-        return upscale_when_shown(source, choices, model)
+        pixels, made_by = upscale_when_shown(source, choices, model)
+        return _levels(pixels, source.unread(), source), made_by
     runner = runner_for(model, choices, source.rgb, source.layout.dtype)
     refuse_too_large(source, Needs(runner, choices.settings.tile))
     # A moment to stop at between two things that may take long: loading and reading.
     precision = precision_name(runner.precision)
     yield Progress(0, source.layout.pixels, str(runner.device), precision)
     values = yield from _iter_shared_range(source, choices.normalize, runner)
+    low = source.read()
     steps = iter_upscale_array(
-        source.read(),
+        low,
         model,
         rgb=source.rgb,
         normalize=values,
         channel_axis=source.channel_axis,
         settings=choices.settings,
     )
-    return (yield from iter_recorded(steps, model, choices.normalize, choices.settings))
+    pixels, made_by = yield from iter_recorded(steps, model, choices.normalize, choices.settings)
+    return _levels(pixels, low, source), made_by
+
+
+def _levels(high: Any, low: Any, source: Source) -> Any:
+    """Return a result, or levels of it where it is large or the layer has some."""
+    return levels_of(high, low, len(source.whole.leading), source.unread_coarser())
 
 
 def _iter_invention(done: Done) -> Generator[Progress, None, tuple[Array, Invention]]:
@@ -255,7 +264,7 @@ def _iter_invention(done: Done) -> Generator[Progress, None, tuple[Array, Invent
     return (
         yield from iter_invented_array(
             source.read(),
-            done.pixels,
+            done.finest,
             faithful,
             rgb=source.rgb,
             normalize=values,

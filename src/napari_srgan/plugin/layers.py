@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_srgan.inference.settings import chained
+from napari_srgan.pyramid import levels_of
 from napari_srgan.wording import printable
 
 if TYPE_CHECKING:
     import napari.layers
+    from numpy.typing import NDArray
 
     from napari_srgan.trust.assess import Assessment
 
@@ -40,22 +42,54 @@ _CARRIED = (
 )
 
 
-def full_resolution(layer: napari.layers.Image) -> Any:
-    """Return a layer's pixels, the finest level of a multiscale one; dask arrays stay lazy."""
-    return layer.data[0] if layer.multiscale else layer.data
+def pixels_at(layer: napari.layers.Image, level: int = 0) -> Any:
+    """Return a layer's pixels, those of a level of a multiscale one; dask arrays stay lazy.
+
+    Raises
+    ------
+    ValueError
+        If the layer has no such level.
+    """
+    count = len(layer.data) if layer.multiscale else 1
+    if not 0 <= level < count:
+        raise ValueError(f"The layer {layer.name!r} has {count} levels, from 0; got level {level}.")
+    return layer.data[level] if layer.multiscale else layer.data
 
 
-def standing_for(layer: napari.layers.Image) -> napari.layers.Image:
-    """Return a layer of one pixel that lies and looks as a layer does at this moment.
+def coarser_than(layer: napari.layers.Image, level: int = 0) -> tuple[Any, ...] | None:
+    """Return the levels of a layer that are coarser than one; None if it is no multiscale one."""
+    return tuple(layer.data[level + 1 :]) if layer.multiscale else None
+
+
+def leveled(layer: napari.layers.Image, high: Any, level: int = 0) -> Any:
+    """Return what an upscaled level of a layer is shown by: itself, or levels where it is large."""
+    low = pixels_at(layer, level)
+    return levels_of(high, low, layer.ndim - 2, coarser_than(layer, level))
+
+
+def level_choices(layer: napari.layers.Image | None) -> list[tuple[str, int]]:
+    """Return what of a layer can be upscaled, labelled by its size: the finest level first."""
+    if layer is None or not layer.multiscale:
+        return [("finest", 0)]
+    sides = [level.shape[layer.ndim - 2 : layer.ndim] for level in layer.data]
+    return [(f"{n}: {width} × {height}", n) for n, (height, width) in enumerate(sides)]
+
+
+def standing_for(layer: napari.layers.Image, level: int = 0) -> napari.layers.Image:
+    """Return a layer of one pixel that lies and looks as a level of a layer does at this moment.
 
     What comes of work that takes long belongs there, whatever becomes of the layer meanwhile.
     """
     from napari.layers import Image
 
     state = layer.as_layer_data_tuple()[1]
-    colours = (full_resolution(layer).shape[-1],) if layer.rgb else ()
-    pixel = np.zeros((1,) * layer.ndim + colours, full_resolution(layer).dtype)
-    copy = Image(pixel, **{**state, "multiscale": False, "metadata": dict(state["metadata"])})
+    pixels = pixels_at(layer, level)
+    pixel = np.zeros((1,) * layer.ndim + pixels.shape[layer.ndim :], pixels.dtype)
+    ratio = 1 / np.asarray(layer.downsample_factors[level]) if level else np.ones(layer.ndim)
+    nowhere = np.zeros(layer.ndim)
+    own = {"multiscale": False, "metadata": dict(state["metadata"])}
+    placed = _geometry(layer, ratio, nowhere), _moved_planes(state, ratio, nowhere)
+    copy = Image(pixel, **{**state, **own, **placed[0], **placed[1]})
     if not layer.rgb:
         copy.contrast_limits_range = layer.contrast_limits_range
     return copy
@@ -88,14 +122,27 @@ def upscaled_geometry(
     start : tuple of int, optional
         Index, along the leading axes, of the first plane taken. Default: the first.
     """
-    origin = np.zeros(layer.ndim)
+    return _geometry(layer, *_grid(layer.ndim, scale, start))
+
+
+def _grid(
+    ndim: int, scale: int, start: tuple[int, ...] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return, along each axis, new pixels to an old one, and the first old one taken."""
+    ratio, first = np.ones(ndim), np.zeros(ndim)
+    ratio[-2:] = scale
     if start is not None:
-        origin[: len(start)] = start
-    factor = np.ones(layer.ndim)
-    origin[-2:] = (1 / scale - 1) / 2
-    factor[-2:] = scale
+        first[: len(start)] = start
+    return ratio, first
+
+
+def _geometry(
+    layer: napari.layers.Image, ratio: NDArray[np.float64], first: NDArray[np.float64]
+) -> dict[str, Any]:
+    """Return the transforms of a grid whose outer edges are those of the pixels from the first."""
+    origin = first + (1 / ratio - 1) / 2
     return {
-        "scale": np.asarray(layer.scale) / factor,
+        "scale": np.asarray(layer.scale) / ratio,
         "translate": layer.affine.inverse(np.asarray(layer.data_to_world(origin))),
         "rotate": layer.rotate,
         "shear": layer.shear,
@@ -140,7 +187,7 @@ def upscaled_layer(
         multiscale=isinstance(pixels, list),
         **carried,
         **upscaled_geometry(layer, scale, start),
-        **_upscaled_planes(state, layer.ndim, scale, start),
+        **_moved_planes(state, *_grid(layer.ndim, scale, start)),
     )
     if not layer.rgb:  # not part of a layer's state; without it the slider's range shrinks
         upscaled.contrast_limits_range = layer.contrast_limits_range
@@ -227,18 +274,17 @@ def assessed_layers(
     )
 
 
-def _upscaled_planes(
-    state: Mapping[str, Any], ndim: int, scale: int, start: tuple[int, ...] | None
+def _moved_planes(
+    state: Mapping[str, Any], ratio: NDArray[np.float64], first: NDArray[np.float64]
 ) -> dict[str, Any]:
     """Return the slicing plane and the clipping planes of a layer where they cut the same pixels.
 
     They are of the last three axes, in pixels; a normal goes with the inverse of what a position
     goes with, and a thickness with the normal's length.
     """
-    factor = np.array((1, scale, scale))
-    offset = np.array((0, (scale - 1) / 2, (scale - 1) / 2))
-    if start is not None and ndim >= 3:
-        offset[0] = -start[ndim - 3]
+    ahead = 3 - min(3, len(ratio))
+    factor = np.append(np.ones(ahead), ratio[-3:])
+    offset = (factor - 1) / 2 - factor * np.append(np.zeros(ahead), first[-3:])
 
     def moved(plane: Mapping[str, Any]) -> dict[str, Any]:
         normal = np.asarray(plane["normal"]) / factor

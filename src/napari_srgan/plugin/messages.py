@@ -62,12 +62,16 @@ class Choices:
 
 @dataclass(frozen=True)
 class Source:
-    """Pixels to upscale: an array that is read in the job, wholly or one plane of it."""
+    """Pixels to upscale: an array that is read in the job, wholly or one plane of it.
+
+    Those of a multiscale layer have ``coarser`` levels, or none.
+    """
 
     pixels: Any
     rgb: bool
     plane: tuple[int, ...] | None
     channel_axis: int | None = None
+    coarser: tuple[Any, ...] | None = None
 
     @property
     def layout(self) -> Layout:
@@ -100,6 +104,22 @@ class Source:
         """Whether these pixels are computed when they are asked for."""
         module = sys.modules.get("dask.array")
         return module is not None and isinstance(self.pixels, module.Array)
+
+    def unread(self) -> Any:
+        """Return the pixels as they are; of a single plane, those with its leading axes."""
+        return self.pixels if self.plane is None else self.pixels[self._one(self.plane)]
+
+    def unread_coarser(self) -> tuple[Any, ...] | None:
+        """Return the coarser levels; of a single plane, it in those that have as many planes."""
+        if self.plane is None or self.coarser is None:
+            return self.coarser
+        leading = self.whole.leading
+        alike = [each for each in self.coarser if each.shape[: len(leading)] == leading]
+        return tuple(each[self._one(self.plane)] for each in alike)
+
+    @staticmethod
+    def _one(plane: tuple[int, ...]) -> tuple[slice, ...]:
+        return tuple(slice(i, i + 1) for i in plane)
 
     def read(self) -> Array:
         """Return the pixels; a single plane keeps the leading axes, each of length 1."""
@@ -139,7 +159,7 @@ class Invented:
 class Done:
     """A result, and what the notice and the new layer's metadata say of it.
 
-    The pixels are an array, lazy where they are computed when they are looked at, or lazy levels.
+    The pixels are an array, lazy where they are computed when they are looked at, or levels, the finest first.
     """
 
     pixels: Any
@@ -148,6 +168,11 @@ class Done:
     choices: Choices
     made_by: Mapping[str, Any]
     seconds: float
+
+    @property
+    def finest(self) -> Any:
+        """The pixels, without coarser levels."""
+        return self.pixels[0] if isinstance(self.pixels, list) else self.pixels
 
     def summary(self) -> str:
         """Return what was made, where and how fast."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_srgan.plugin.layers import full_resolution
+from napari_srgan.plugin.layers import pixels_at
 
 if TYPE_CHECKING:
     import napari.layers
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _UNNAMED = re.compile(r"-?\d+|axis -?\d+|")  # what napari calls an axis that has no name
 
 
-def plane_index(layer: napari.layers.Image, world_point: NDArray[np.float64]) -> tuple[int, ...]:
+def plane_index(
+    layer: napari.layers.Image, world_point: NDArray[np.float64], level: int = 0
+) -> tuple[int, ...]:
     """Return the index, along the leading axes, of the plane at a point of the world.
 
     Parameters
@@ -26,9 +28,13 @@ def plane_index(layer: napari.layers.Image, world_point: NDArray[np.float64]) ->
         The layer.
     world_point : ndarray
         Such as ``viewer.dims.point``; of its axes the layer's are the last ones.
+    level : int
+        Of a multiscale layer, the one whose plane is meant.
     """
     point = np.asarray(layer.world_to_data(world_point[len(world_point) - layer.ndim :]))
-    leading = full_resolution(layer).shape[: layer.ndim - 2]
+    if level:
+        point = point / layer.downsample_factors[level]  # as napari finds what it shows
+    leading = pixels_at(layer, level).shape[: layer.ndim - 2]
     return tuple(
         int(np.clip(np.rint(value), 0, size - 1))
         for value, size in zip(point, leading, strict=False)

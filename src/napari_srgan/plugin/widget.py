@@ -17,8 +17,10 @@ from napari_srgan.inference.settings import Settings
 from napari_srgan.plugin import controls, worker
 from napari_srgan.plugin.layers import (
     channel_axis_of,
-    full_resolution,
+    coarser_than,
     invented_layer,
+    level_choices,
+    pixels_at,
     standing_for,
     upscaled_layer,
 )
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 open_widgets: WeakSet[Upscale] = WeakSet()
-
-ONE_SCALE = "The layer has several scales; the result is made of the finest and has one."
 
 
 def refresh_models() -> None:
@@ -71,6 +71,7 @@ class Upscale(Container[Widget]):
     """
 
     layer: ComboBox
+    level: ComboBox
     planes: ComboBox
     model: ComboBox
     caution: Label
@@ -105,6 +106,7 @@ class Upscale(Container[Widget]):
         self.extend([controls.Buttons(), *controls.status()])
         self._work = Running(self.running, self.progress, self.left, self._say)
         self._result: Result | None = None  # the last one that may have invented detail
+        self.level.choices = lambda _: level_choices(self.layer.value)
         self.planes.choices = self._plane_choices
         self.scale.choices = self._scale_choices
         controls.let_shrink(self)
@@ -142,6 +144,7 @@ class Upscale(Container[Widget]):
             self._follows = True
             QTimer.singleShot(0, self._settle)
         self._follow()
+        _renew(self.level)
         _renew(self.planes)
         self._update()
 
@@ -152,6 +155,7 @@ class Upscale(Container[Widget]):
         self.forget.changed.connect(self._forget)
         self.invented.changed.connect(self.show_invented)
         self.layer.changed.connect(self._choose_layer)
+        self.level.changed.connect(self._choose_layer)
         self.model.changed.connect(self._choose_model)
         for control in (self.planes, self.scale, self.device, *self.advanced):
             control.changed.connect(self._choose)
@@ -208,7 +212,11 @@ class Upscale(Container[Widget]):
         layer = self.layer.value
         if layer is None or layer.ndim < 3:
             return None
-        return plane_index(layer, self._viewer.dims.point)
+        return plane_index(layer, self._viewer.dims.point, self._level())
+
+    def _level(self) -> int:
+        """Return the level that is chosen of a multiscale layer; 0 of any other."""
+        return self.level.value or 0
 
     def _plane_choices(self, _: object = None) -> list[tuple[str, str]]:
         plane = self._plane()
@@ -225,7 +233,9 @@ class Upscale(Container[Widget]):
         if layer is None:
             return None
         plane = self._plane() if self.planes.value == controls.CURRENT_PLANE else None
-        return Source(full_resolution(layer), bool(layer.rgb), plane, channel_axis_of(layer))
+        level = self._level()
+        pixels, coarser = pixels_at(layer, level), coarser_than(layer, level)
+        return Source(pixels, bool(layer.rgb), plane, channel_axis_of(layer), coarser)
 
     def _follow(self) -> None:
         """Choose the selected layer, if the one that was chosen has gone."""
@@ -252,6 +262,7 @@ class Upscale(Container[Widget]):
             self._update()
 
     def _choose_layer(self) -> None:
+        _renew(self.level)
         _renew(self.planes)
         self._choose()
 
@@ -286,6 +297,7 @@ class Upscale(Container[Widget]):
         described = self.devices_found.descriptions.get(self.device.value), self.devices_found.hint
         _show(self.hint, "\n".join(line for line in described if line))
         source = self._source()
+        self.level.visible = len(self.level.choices) > 1
         self.planes.visible = source is not None and self.layer.value.ndim > 2
         outlook = outlook_of(source, self.chosen(), self._trial)
         self.summary.value = with_remarks(outlook, self._remarks(source)).text
@@ -317,7 +329,6 @@ class Upscale(Container[Widget]):
             return []
         remarks = [
             "" if source.plane is None else f"Plane {plane_name(layer, source.plane)}",
-            ONE_SCALE if layer.multiscale else "",
             remark_on_axes(source),
             shown_otherwise(layer, self._viewer.dims),
         ]
@@ -346,9 +357,9 @@ class Upscale(Container[Widget]):
         self._begin(
             f"{layer.name}{plane}, {choices.model}",
             partial(worker.iter_job, source, choices),
-            partial(self._add, standing_for(layer)),
+            partial(self._add, standing_for(layer, self._level())),
         )
-        _show(self.notes, ONE_SCALE if layer.multiscale else "")
+        _show(self.notes, "")
 
     def show_invented(self) -> None:
         """Map what of the last result is invented; the map becomes a layer over it."""

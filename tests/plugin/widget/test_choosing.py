@@ -181,10 +181,19 @@ class TestScreen:
         assert "The screen shows a volume" in widget.summary.value
         settled(widget)
 
-    def test_several_scales_and_a_last_axis_of_channels_are_said(self, alone, settled):
-        viewer, widget = alone()
+    def test_a_level_can_be_chosen_of_a_layer_that_has_several(self, alone, settled):
+        viewer, widget = alone(GREY)
+        assert widget.level.native.isHidden()
         widget.layer.value = viewer.add_image([GREY, GREY[::2, ::2]])
-        assert "The layer has several scales" in widget.summary.value
+        assert not widget.level.native.isHidden()
+        widget.level.value = 1
+        assert "42 × 30" in widget.summary.value
+        widget.layer.value = viewer.layers[0]
+        assert "84 × 60" in widget.summary.value
+        settled(widget)
+
+    def test_a_last_axis_of_channels_is_said(self, alone, settled):
+        viewer, widget = alone()
         widget.layer.value = viewer.add_image(np.zeros((64, 60, 5), np.uint8))
         assert "The last axis, 5 long, is taken for the width." in widget.summary.value
         settled(widget)
@@ -312,7 +321,7 @@ class TestEstimate:
     def test_pixels_that_cannot_be_upscaled_are_explained(self, alone, monkeypatch):
         _viewer, widget = alone(GREY)
         unfit = np.zeros((5, 7), complex)
-        monkeypatch.setattr(f"{MODULE}.full_resolution", lambda layer: unfit)
+        monkeypatch.setattr(f"{MODULE}.pixels_at", lambda layer, level: unfit)
         widget.reset_choices()
 
         assert "got complex128" in widget.summary.value

@@ -120,13 +120,23 @@ class TestResult:
         assert every.rgb
         np.testing.assert_array_equal(one.data[0], every.data[2])
 
-    def test_a_multiscale_layer_is_taken_at_full_resolution(self, alone, settled):
+    @pytest.mark.parametrize("level", [0, 1])
+    def test_any_level_of_a_multiscale_layer_becomes_one_in_its_place(self, alone, settled, level):
         viewer, widget = alone()
-        viewer.add_image([GREY, GREY[::2, ::2]], multiscale=True)
+        stack = np.stack([GREY] * 5)
+        low = viewer.add_image([stack, stack[::2, ::2, ::3]], multiscale=True, scale=(3, 1, 2))
+        viewer.dims.set_point(0, 12)
+        widget.level.value = level
         widget.start()
         settled(widget)
 
-        assert viewer.layers[1].data.shape == (240, 336)
+        high = viewer.layers[1]
+        assert high.data[0].shape == ((1, 240, 336), (1, 120, 112))[level]
+        z = (12, 3 * (2 * 5 / 3 + 1 / 3))[level]  # of five planes the level has three
+        for corner in ((-0.5, -0.5), (59.5, 83.5)):
+            factor = np.array(high.data[0].shape[1:]) / GREY.shape
+            there = high.data_to_world((0, *(np.add(corner, 0.5) * factor - 0.5)))
+            np.testing.assert_allclose(there, (z, *low.data_to_world((0, *corner))[1:]))
 
     def test_values_that_are_not_finite_are_filled_if_chosen(self, alone, settled):
         pixels = GREY.astype(np.float32)
