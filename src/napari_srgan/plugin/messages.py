@@ -159,7 +159,8 @@ class Invented:
 class Done:
     """A result, and what the notice and the new layer's metadata say of it.
 
-    The pixels are an array, lazy where they are computed when they are looked at, or levels, the finest first.
+    The pixels are an array, lazy where they are computed when they are looked at; or levels, the
+    finest first.
     """
 
     pixels: Any
