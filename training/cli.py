@@ -14,7 +14,13 @@ from napari_srgan.terminal import forgive_output
 from napari_srgan.training.commands.degrade import degrade
 from napari_srgan.training.commands.fine_tune import fine_tune
 from napari_srgan.training.commands.running import given, run_plan, told, with_bar
-from napari_srgan.training.config import every_setting, load_recipe, recipe_names, resolve
+from napari_srgan.training.config import (
+    every_setting,
+    headings,
+    load_recipe,
+    recipe_names,
+    resolve,
+)
 
 if TYPE_CHECKING:
     from napari_srgan.training.metrics.evaluate import Upscaler
@@ -284,7 +290,10 @@ def export(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
     to: Annotated[Path, typer.Argument(help="The safetensors file to write.")],
     name: Annotated[str, typer.Option(help="How the model is called. [the file's name]")] = "",
-    generator: Annotated[str, typer.Option(help="average, plain or best.")] = "average",
+    generator: Annotated[
+        str,
+        typer.Option(help="average, plain or best. [average; best where the recipe restores it]"),
+    ] = "",
     half: Annotated[
         bool, typer.Option("--half", help="Store convolutions in 16 bits: half the size.")
     ] = False,
@@ -294,9 +303,11 @@ def export(
         from napari_srgan.training.run.export import export_generator
         from napari_srgan.training.run.folder import RunFolder
 
-        if generator not in ("average", "plain", "best"):
+        if generator not in ("", "average", "plain", "best"):
             raise ValueError(f"--generator takes average, plain or best; got {generator!r}.")
-        entry = export_generator(RunFolder(run), to, name or to.stem, which=generator, half=half)
+        folder = RunFolder(run)
+        usual = "best" if folder.recipe().validation.restore_best else "average"
+        entry = export_generator(folder, to, name or to.stem, which=generator or usual, half=half)
         typer.echo(json.dumps(entry, indent=2, ensure_ascii=False))
 
 
@@ -408,13 +419,17 @@ def settings(
         str, typer.Argument(help="A name (see: recipes) or a TOML file; left out, all there is.")
     ] = "",
 ) -> None:
-    """Print a recipe's settings, its bases' and defaults included, and what each is set by.
+    """Print a recipe's settings, what each is set by, and where its value is from.
+
+    Its bases' and the defaults are among them.
 
     Without a recipe: what --set can replace, the default in brackets, which is the paper's where
     there is one.
     """
     with told():
         if recipe:
+            for heading in headings(recipe):
+                typer.echo(f"{heading}\n")
             for row in _columns(
                 [(s.name, str(s.value), s.source, s.text) for s in resolve(recipe)]
             ):

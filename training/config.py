@@ -16,6 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from napari_srgan.training.citations import citations_of, heading_of
 from napari_srgan.training.data.degradations.settings import ORDERS, Degradation
 from napari_srgan.wording import did_you_mean
 
@@ -82,6 +83,12 @@ class Network:
         return int(self.arguments["scale"])
 
     @property
+    def scales(self) -> tuple[int, ...]:
+        """All upscaling factors that are trained."""
+        all_scales = str(self.arguments.get("all_scales", self.scale))
+        return tuple(int(each) for each in all_scales.split() if each.isdecimal())
+
+    @property
     def channels(self) -> int:
         """Channels of the images."""
         return int(self.arguments["channels"])
@@ -135,6 +142,9 @@ class Pretrain:
     teacher_share: float = _setting(
         0.0, "Share of the --teacher's output in the target (paper: 0)."
     )
+    recursive_share: float = _setting(
+        0.0, "Share of DRCN's recursions in the loss, at first; it falls to 0 (Kim et al., α)."
+    )
 
 
 @dataclass(frozen=True)
@@ -174,7 +184,12 @@ class Validation:
     images: int = _setting(16, "Of those that DIV2K sets apart, the most that are validated on.")
     take: str = _setting("spread", "Which of them: spread evenly, or the first.", TAKEN)
     best_by: str = _setting(
-        "perceptual", "The best has the least perceptual distance, or the highest PSNR.", BEST_BY
+        "perceptual",
+        "Of phase 1: the least perceptual distance, as in phase 2, or the highest PSNR.",
+        BEST_BY,
+    )
+    restore_best: bool = _setting(
+        False, "Whether phase 2 begins with phase 1's best generator, and export takes the best."
     )
 
 
@@ -206,14 +221,19 @@ class Recipe:
                 f"data.crop must be a multiple of the scale {self.network.scale}; "
                 f"got {self.data.crop}."
             )
-        self._check_compression()
+        self._check_degradation()
         self._check_pretrain(self.pretrain)
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be from 0 up to 1; got {self.ema}.")
         if self.adversarial is not None:
             self._check_adversarial(self.adversarial)
 
-    def _check_compression(self) -> None:
+    def _check_degradation(self) -> None:
+        if self.data.degradation != "bicubic" and len(self.network.scales) > 1:
+            raise ValueError(
+                "A network of several scales learns from data.degradation=bicubic; got "
+                f"{self.data.degradation}."
+            )
         compresses = self.data.degradation != "bicubic" and self.degradation.compression_share > 0
         if compresses and self.network.channels not in (1, 3):
             raise ValueError(
@@ -227,6 +247,14 @@ class Recipe:
         if not 0 <= phase.teacher_share <= 1:
             raise ValueError(
                 f"pretrain.teacher_share must be from 0 to 1; got {phase.teacher_share}."
+            )
+        if not 0 <= phase.recursive_share <= 1:
+            raise ValueError(
+                f"pretrain.recursive_share must be from 0 to 1; got {phase.recursive_share}."
+            )
+        if phase.recursive_share and self.network.family != "drcn":
+            raise ValueError(
+                f"pretrain.recursive_share is for the family drcn; got {self.network.family}."
             )
         if phase.start == "interpolation" and self.network.family != "srresnet":
             raise ValueError(
@@ -291,6 +319,13 @@ _ARGUMENTS = {
     "scale": "Upscaling factor (§3.1: r = 4).",
     "batch_norm": "Whether SRResNet's blocks normalise (Fig. 4: they do).",
     "residual_scaling": "Factor of EDSR's residual branches (Lim et al. 2017, §3.3).",
+    "all_scales": "Factors that MDSR has weights for (Lim et al. 2017, §3.4).",
+    "first": "Side of SRCNN's first kernel (Dong et al. 2015, §4.1).",
+    "second": "Side of its second kernel (Dong et al. 2015, §4.3.2).",
+    "third": "Side of its third kernel (Dong et al. 2015, §4.1).",
+    "mapped": "Feature maps of the second layer of SRCNN and ESPCN.",
+    "recursions": "How often DRCN's convolution is applied (Kim et al. 2016, §4.2).",
+    "growth": "Feature maps that a convolution of a dense block adds.",
 }
 
 
@@ -329,7 +364,8 @@ class Resolved:
     source : str
         The recipe, of the chain of bases, that sets it; ``default`` where none does.
     text : str
-        What it is, with the section of the paper that the default is from.
+        Where the recipe has it from, in its own words; for a default, what it is, with the section
+        of the paper.
     """
 
     name: str
@@ -343,14 +379,42 @@ def resolve(recipe: str | Path, changes: Mapping[str, Any] | None = None) -> lis
 
     Parameters and errors are those of :func:`load_recipe`.
     """
-    values, sources = _with_bases(recipe, ())
+    values, origins = _with_bases(recipe, ())
     changes = _told(changes or {})
     made = from_settings(values | changes)
-    sources |= dict.fromkeys(changes, "--set")
-    return [
-        Resolved(name, value, sources.get(name, "default"), text["help"])
-        for name, text, value in _described(made)
-    ]
+    origins |= dict.fromkeys(changes, _Origin("--set"))
+    resolved = []
+    for name, text, value in _described(made):
+        origin = origins.get(name, _Origin("default"))
+        resolved.append(Resolved(name, value, origin.source, origin.citation or text["help"]))
+    return resolved
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What sets a setting, and what is said there of where its value is from."""
+
+    source: str
+    citation: str = ""
+
+
+def headings(recipe: str | Path) -> list[str]:
+    """Return what a recipe and its bases say of themselves, each after its name.
+
+    Raises
+    ------
+    ValueError
+        If there is no such recipe.
+    """
+    found, bases = [], []
+    while recipe and str(recipe) not in bases:
+        bases.append(str(recipe))
+        text = _text_of(recipe)
+        if heading := heading_of(text):
+            found.append(f"{recipe}: {heading}")
+        base = _parsed(recipe, text).get("base")
+        recipe = _base_of(recipe, base) if base else ""
+    return found
 
 
 def load_recipe(recipe: str | Path, changes: Mapping[str, Any] | None = None) -> Recipe:
@@ -370,32 +434,34 @@ def load_recipe(recipe: str | Path, changes: Mapping[str, Any] | None = None) ->
         If there is no such recipe, a base leads back to it, or a key or a value is none that it can
         have.
     """
-    values, _sources = _with_bases(recipe, ())
+    values, _origins = _with_bases(recipe, ())
     return from_settings(values | _told(changes or {}))
 
 
 def _with_bases(
     recipe: str | Path, above: tuple[str, ...]
-) -> tuple[dict[str, Any], dict[str, str]]:
+) -> tuple[dict[str, Any], dict[str, _Origin]]:
     """Return a recipe's settings on its base's, and which recipe set each."""
     name = str(recipe)
     if name in above:
         raise ValueError(f"The recipe {name} is its own base: {' → '.join([*above, name])}.")
-    values = _read(recipe)
+    text = _text_of(recipe)
+    values = _parsed(recipe, text)
     base = values.pop("base", "")
     if empty := [table for table, value in values.items() if value == {}]:
         raise ValueError(
             f"{name}: the table [{empty[0]}] is empty. Set something, or leave it out."
         )
-    own = _told(_flat(values))
+    own, cited = _told(_flat(values)), current_names(citations_of(text))
+    origins = {key: _Origin(name, cited.get(key, "")) for key in own}
     if not base:
-        return own, dict.fromkeys(own, name)
-    inherited, sources = _with_bases(_base_of(recipe, base), (*above, name))
+        return own, origins
+    inherited, before = _with_bases(_base_of(recipe, base), (*above, name))
     if own.get("network.family", inherited.get("network.family")) != inherited.get(
         "network.family"
     ):  # another constructor, with other arguments
         inherited = {key: inherited[key] for key in inherited if not key.startswith("network.")}
-    return inherited | own, sources | dict.fromkeys(own, name)
+    return inherited | own, before | origins
 
 
 def _base_of(recipe: str | Path, base: Any) -> str | Path:
@@ -405,18 +471,21 @@ def _base_of(recipe: str | Path, base: Any) -> str | Path:
     return Path(recipe).parent / base if base.endswith(".toml") else base
 
 
-def _read(recipe: str | Path) -> dict[str, Any]:
-    """Return what a recipe's TOML says."""
+def _text_of(recipe: str | Path) -> str:
+    """Return the text of a recipe's file."""
     path = Path(recipe)
     if path.suffix == ".toml":
-        text = path.read_text(encoding="utf-8")
-    elif str(recipe) in recipe_names():
-        text = (files("napari_srgan.training") / "recipes" / f"{recipe}.toml").read_text("utf-8")
-    else:
-        raise ValueError(
-            f"No recipe named {str(recipe)!r}{did_you_mean(str(recipe), recipe_names())} "
-            f"Recipes: {', '.join(recipe_names())}; or name a .toml file."
-        )
+        return path.read_text(encoding="utf-8")
+    if str(recipe) in recipe_names():
+        return (files("napari_srgan.training") / "recipes" / f"{recipe}.toml").read_text("utf-8")
+    raise ValueError(
+        f"No recipe named {str(recipe)!r}{did_you_mean(str(recipe), recipe_names())} "
+        f"Recipes: {', '.join(recipe_names())}; or name a .toml file."
+    )
+
+
+def _parsed(recipe: str | Path, text: str) -> dict[str, Any]:
+    """Return what a recipe's TOML says."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

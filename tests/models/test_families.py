@@ -31,7 +31,7 @@ SMALL = {
     "srresnet-variant": ({"blocks": 2, "features": 8}, (2, 3, 4, 6)),
     "edsr": ({"blocks": 2, "features": 8, "residual_scaling": 0.5}, (2, 3, 4)),
     "mdsr": ({"blocks": 2, "features": 8}, (2, 3, 4)),
-    "rir-srresnet": ({"blocks": 1, "features": 6}, (2, 3, 4)),
+    "rir-srresnet": ({"blocks": 1, "features": 8, "growth": 4}, (2, 4)),
     "rrdb": ({"blocks": 1, "features": 8, "growth": 4}, (2, 4)),
     "srvgg": ({"blocks": 2, "features": 8}, (2, 3, 4)),
     "srcnn": ({"features": 8, "mapped": 4}, (2, 3, 4)),
@@ -64,6 +64,14 @@ CASES |= {
 def test_every_family_keeps_the_contract() -> None:
     assert SMALL.keys() == FAMILIES.keys()
     assert all(name == kind.family for name, kind in FAMILIES.items())
+
+
+def test_the_reports_generator_has_what_its_summary_prints() -> None:
+    network = FAMILIES["rir-srresnet"]()
+    kinds = [type(module).__name__ for module in network.modules()]
+    assert sum(parameter.numel() for parameter in network.parameters()) == 1_341_571
+    statistics = [b.numel() for name, b in network.named_buffers() if "running" in name]
+    assert (kinds.count("Conv2d"), kinds.count("BatchNorm2d"), sum(statistics)) == (42, 36, 3072)
 
 
 @pytest.fixture(params=CASES, ids=str)

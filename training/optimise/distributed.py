@@ -111,14 +111,15 @@ def averaged(values: dict[str, float], team: Team, device: torch.device) -> dict
     return dict(zip(values, (total / team.size).tolist(), strict=True))
 
 
-def shared(network: nn.Module, team: Team) -> nn.Module:
+def shared(network: nn.Module, team: Team, *, in_part: bool = False) -> nn.Module:
     """Return a network whose gradients are averaged over the team; itself where there is none.
 
-    Its batch norms must be :class:`SharedBatchNorm` before.
+    Its batch norms must be :class:`SharedBatchNorm` before. ``in_part`` says that a step may leave
+    some of its parameters unused.
     """
     if team.size == 1:
         return network
-    return DistributedDataParallel(network)
+    return DistributedDataParallel(network, find_unused_parameters=in_part)
 
 
 def share_batch_norms(network: nn.Module, team: Team) -> None:

@@ -46,3 +46,8 @@ def dropped(step: int, *, peak: float, drop_at: int) -> float:
 def halved(step: int, *, peak: float, every: int) -> float:
     """Return ``peak``, halved after each ``every`` updates: the first ``every`` have the peak."""
     return peak * 0.5 ** (step // every)
+
+
+def faded(step: int, *, first: float, steps: int) -> float:
+    """Return a share that falls linearly from ``first`` at the first update to 0 after the last."""
+    return first * max(0.0, 1 - step / steps)

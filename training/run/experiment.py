@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import TypeAlias
 
 import torch
 
@@ -19,12 +20,15 @@ from napari_srgan.models.generator import Generator as Upscaler
 from napari_srgan.models.perceptual.vgg import VGG16Features, VGG19Features, VGGFeatures
 from napari_srgan.store.checkpoint import load_checkpoint
 from napari_srgan.training.config import Recipe
+from napari_srgan.training.data.crops import CropSampler
 from napari_srgan.training.data.degradations.reduce import reduction_of
-from napari_srgan.training.data.degraded_crops import sampler_for
+from napari_srgan.training.data.degraded_crops import DegradedCropSampler, sampler_for
+from napari_srgan.training.data.device_crops import DeviceCropSampler
 from napari_srgan.training.data.guards import warnings_of
 from napari_srgan.training.data.open import Part, iter_open_pack
 from napari_srgan.training.data.pack import Pack
 from napari_srgan.training.data.packing import PackingProgress
+from napari_srgan.training.data.scales import ScalesSampler
 from napari_srgan.training.data.sources import find_sources
 from napari_srgan.training.optimise.distill import Teacher
 from napari_srgan.training.optimise.distributed import (
@@ -50,6 +54,8 @@ from napari_srgan.training.run.trainers import (
 from napari_srgan.training.watch.log import RunLog
 from napari_srgan.training.watch.observer import Observer
 from napari_srgan.training.watch.validation import Held, held_images
+
+AnySampler: TypeAlias = CropSampler | DeviceCropSampler | DegradedCropSampler | ScalesSampler
 
 VGG_LAYERS: dict[str, tuple[type[VGGFeatures], tuple[int, int]]] = {
     "vgg22": (VGG19Features, (2, 2)),
@@ -195,7 +201,7 @@ def _iter_open(plan: Plan, part: Part) -> Generator[PackingProgress, None, Pack]
         plan.data,
         plan.cache,
         scale=network.scale,
-        smallest=plan.recipe.data.crop,
+        smallest=plan.recipe.data.crop // network.scale * max(network.scales),
         channels=network.channels,
         part=part,
     )
@@ -247,10 +253,7 @@ class _Work:
     ) -> None:
         self._plan, self._run, self._images = plan, run, images
         self._device, self._team, self._stop = device, here, stop
-        data = plan.recipe.data
-        self._sampler = sampler_for(
-            pack, device, batch=data.batch, crop=data.crop, reduction=reduction_of(plan.recipe)
-        )
+        self._pack = pack
         self._losses: dict[str, ContentLoss] = {}
 
     def load_features(self) -> dict[str, str]:
@@ -284,7 +287,24 @@ class _Work:
         trainer = PretrainTrainer(
             recipe, content, self._device, self._team, start, self._load_teacher()
         )
-        yield from self._iter_phase("pretrain", trainer, recipe.pretrain.steps, recipe.seed)
+        sampler = self._sampler(recipe.network.scales)
+        yield from self._iter_phase(
+            "pretrain", trainer, sampler, recipe.pretrain.steps, recipe.seed
+        )
+
+    def _sampler(self, scales: Sequence[int]) -> AnySampler:
+        """Return where the batches of a phase come from, which trains these scales."""
+        recipe, data = self._plan.recipe, self._plan.recipe.data
+        if len(scales) > 1:
+            low_crop = data.crop // recipe.network.scale
+            return ScalesSampler(self._pack, scales, batch=data.batch, low_crop=low_crop)
+        return sampler_for(
+            self._pack,
+            self._device,
+            batch=data.batch,
+            crop=data.crop,
+            reduction=reduction_of(recipe),
+        )
 
     def _load_teacher(self) -> Teacher | None:
         recipe, path = self._plan.recipe, self._plan.teacher
@@ -307,8 +327,9 @@ class _Work:
         content = self._losses[recipe.adversarial.content_loss]
         trainer = AdversarialTrainer(recipe, start, content, self._device, self._team)
         # Another seed: the same one would show phase 2 the crops of phase 1 again.
+        sampler = self._sampler((recipe.network.scale,))
         yield from self._iter_phase(
-            "adversarial", trainer, recipe.adversarial.steps, recipe.seed + 1
+            "adversarial", trainer, sampler, recipe.adversarial.steps, recipe.seed + 1
         )
 
     def _generator_of_phase_1(self) -> Upscaler:
@@ -329,11 +350,12 @@ class _Work:
                 "weights; --without-phase-1 starts it from random ones all the same."
             )
         network = build_generator(recipe)
-        network.load_state_dict(state["generator"])
+        best = self._run.best("pretrain") if recipe.validation.restore_best else None
+        network.load_state_dict((best or state)["generator"])
         return network
 
     def _iter_phase(
-        self, name: str, trainer: Trainer, steps: int, seed: int
+        self, name: str, trainer: Trainer, sampler: AnySampler, steps: int, seed: int
     ) -> Generator[Note | PhaseReport, None, None]:
         """Train a phase to its end, writing down and validating how it goes."""
         folder = self._run.phase(name)
@@ -347,7 +369,7 @@ class _Work:
             iter_training,
             trainer,
             steps,
-            self._sampler,
+            sampler,
             checkpoints,
             seed=seed,
             device=self._device,
@@ -372,6 +394,8 @@ class _Work:
         loop: Callable[..., Generator[Report, None, None]],
         due: Callable[[int], bool],
     ) -> Generator[Note | PhaseReport, None, None]:
+        # PSNR would choose the most blurred of a GAN's generators.
+        best_by = self._plan.recipe.validation.best_by if name == "pretrain" else "perceptual"
         with RunLog(folder, trainer.step) as log:
             observer = Observer(
                 folder,
@@ -379,7 +403,7 @@ class _Work:
                 self._images,
                 str(self._device),
                 trainer.step,
-                self._plan.recipe.validation.best_by,
+                best_by=best_by,
             )
             for text in observer.catch_up(trainer, validate=due(trainer.step)):
                 yield Note(text)

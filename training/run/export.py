@@ -17,8 +17,8 @@ from napari_srgan.store.generative import as_metadata, either, generative_by
 from napari_srgan.store.self_test import make_self_test
 from napari_srgan.training.config import Recipe
 from napari_srgan.training.data.degradations.reduce import reduction_of
-from napari_srgan.training.run.checkpoints import Checkpoints, read_state
-from napari_srgan.training.run.folder import BEST, PHASES, RunFolder, digest_of
+from napari_srgan.training.run.checkpoints import Checkpoints
+from napari_srgan.training.run.folder import PHASES, RunFolder, digest_of
 from napari_srgan.training.run.trainers import build_network
 
 SUFFIX = ".safetensors"
@@ -40,8 +40,7 @@ def export_generator(
     name : str
         How the model is called.
     which : {"average", "plain", "best"}
-        The averaged generator, the trained one itself, or the one with the least perceptual
-        distance to the images held back.
+        The averaged generator, the trained one itself, or the best on the images held back.
     half : bool
         Whether to store the weights of convolutions in 16 bits.
 
@@ -183,7 +182,7 @@ def _write(
 def _generator(run: RunFolder, which: str) -> tuple[str, int, dict[str, Any]]:
     """Return the phase and step that a generator is of, and its weights."""
     for phase in reversed(PHASES):
-        state = _kept(run.phase(phase), which)
+        state = _kept(run, phase, which)
         if state is not None:
             weights = state["average"]["network"] if which == "average" else state["generator"]
             return phase, state["step"], weights
@@ -194,11 +193,9 @@ def _generator(run: RunFolder, which: str) -> tuple[str, int, dict[str, Any]]:
     raise FileNotFoundError(f"{run.path} has no checkpoint yet.")
 
 
-def _kept(folder: Path, which: str) -> dict[str, Any] | None:
+def _kept(run: RunFolder, phase: str, which: str) -> dict[str, Any] | None:
     """Return what a phase has kept of a generator, if anything."""
-    if which != "best":
-        return Checkpoints(folder).latest()
-    return read_state(folder / BEST) if (folder / BEST).exists() else None
+    return run.best(phase) if which == "best" else Checkpoints(run.phase(phase)).latest()
 
 
 def _verify(path: Path) -> None:

@@ -17,7 +17,7 @@ from napari_srgan import __version__
 from napari_srgan.files.atomic import written_whole
 from napari_srgan.training.config import Recipe, from_settings, settings_of
 from napari_srgan.training.data.pack import Pack
-from napari_srgan.training.run.checkpoints import Checkpoints
+from napari_srgan.training.run.checkpoints import Checkpoints, read_state
 from napari_srgan.training.run.damaged import read_json
 
 PHASES = ("pretrain", "adversarial")
@@ -45,6 +45,11 @@ class RunFolder:
         """Return the folder of a phase; a run of an earlier version keeps the one it has."""
         former = self.path / _FORMER_FOLDERS[name]
         return former if former.is_dir() else self.path / name
+
+    def best(self, phase: str) -> dict[str, Any] | None:
+        """Return the state that holds a phase's best generator, or None where there is none."""
+        path = self.phase(phase) / BEST
+        return read_state(path) if path.exists() else None
 
     def described(self) -> dict[str, Any]:
         """Return what ``run.json`` says.

@@ -25,7 +25,8 @@ from napari_srgan.training.optimise.losses import (
     overshoot_loss,
 )
 from napari_srgan.training.optimise.optimizers import NetworkOptimizer
-from napari_srgan.training.optimise.schedules import dropped, halved, warmed_up
+from napari_srgan.training.optimise.schedules import dropped, faded, halved, warmed_up
+from napari_srgan.training.optimise.supervision import Supervised, supervised_loss
 
 State: TypeAlias = dict[str, Any]
 
@@ -102,7 +103,8 @@ class PretrainTrainer:
         self.step = 0
         self.generator = _placed(build_generator(recipe, start), device, team)
         self.average = Average(self.generator, recipe.ema)
-        self._shared = shared(self.generator, team)
+        supervised = Supervised(self.generator, recursions=self._phase.recursive_share > 0)
+        self._shared = shared(supervised, team, in_part=len(self.generator.scales) > 1)
         self._content = content
         self._autocast = Autocast(recipe.precision, device)
         self._optimizer = NetworkOptimizer(
@@ -123,15 +125,24 @@ class PretrainTrainer:
             rate = halved(self.step, peak=rate, every=phase.halve_every)
         return rate
 
+    def _recursive_share(self) -> float:
+        phase = self._phase
+        return faded(self.step, first=phase.recursive_share, steps=phase.steps)
+
     def update(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
-        """Make one update on low ``(n, c, h, w)`` and high images, both in [0, 1]."""
+        """Make one update on low ``(n, c, h, w)`` and high images, both in [0, 1].
+
+        Of a network of several scales, the one that the images are of is trained.
+        """
+        scale = high.shape[-1] // low.shape[-1]
         high = 2 * high - 1
         if self._teacher is not None:
             high = self._teacher.lesson(low, high)
         _to_training(self.generator, self._phase.batch_norm)
         with self._autocast():
-            upscaled = self._shared(low)
-        loss = self._content(to_signed(upscaled.float(), self.generator.value_range), high)
+            made = self._shared(low, scale)
+        signed = [to_signed(image.float(), self.generator.value_range) for image in made]
+        loss = supervised_loss(signed, high, self._content, self._recursive_share())
         norm = self._optimizer.step(loss, self.learning_rate())
         self.average.update(self.generator)
         self.step += 1

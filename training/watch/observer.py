@@ -23,10 +23,9 @@ MONITORED = "monitor.json"
 
 
 class Observer:
-    """Follows one phase.
+    """Follows one phase, and keeps its best generator.
 
-    The best generator is the one with the least perceptual distance, unless a recipe chooses by
-    PSNR, which of a GAN's generators would take the most blurred.
+    That is the one with the least perceptual distance or, where it is asked for, the highest PSNR.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_srgan.models.edsr import convolution
@@ -92,8 +93,19 @@ class DRCN(LuminanceGenerator):
 
     def luminance(self, low: Tensor, large: Tensor) -> Tensor:  # noqa: ARG002
         """Return the luminance of the result, for that of the enlarged image."""
-        first, *others = self.predictions(large)
+        return self._weighted(self.predictions(large))
+
+    def _weighted(self, predictions: list[Tensor]) -> Tensor:
+        first, *others = predictions
         result = first * self.shares[0]
         for n, prediction in enumerate(others, 1):
             result = result + prediction * self.shares[n]
         return result
+
+    def with_recursions(self, x: Tensor) -> list[Tensor]:
+        """Return the upscaled images, then those that each recursion alone predicts."""
+        large = self.enlarged(x)
+        bicubic = F.conv2d(large, self.luma)
+        predictions = self.predictions(bicubic)
+        made = (self._weighted(predictions), *predictions)
+        return [self.coloured(luminance, large, bicubic) for luminance in made]

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from napari_srgan.training.optimise.schedules import dropped, halved, warmed_up
+from napari_srgan.training.optimise.schedules import dropped, faded, halved, warmed_up
 
 PEAK = 3e-4
 cosine = partial(warmed_up, peak=PEAK, steps=110, warmup=10, cosine=True)
@@ -53,3 +53,8 @@ def test_a_drop_at_0_holds_from_the_first_update():
 def test_a_rate_is_halved_after_so_many_updates_and_again_after_as_many():
     rates = [halved(step, peak=PEAK, every=3) for step in range(8)]
     assert rates == pytest.approx([PEAK] * 3 + [PEAK / 2] * 3 + [PEAK / 4] * 2)
+
+
+def test_a_share_fades_from_its_first_value_to_nothing_after_the_last_update():
+    share = partial(faded, first=0.8, steps=10)
+    assert [share(step) for step in (0, 5, 10, 20)] == pytest.approx([0.8, 0.4, 0, 0])

@@ -51,7 +51,14 @@ class LuminanceGenerator(Generator):
 
     def forward(self, x: Tensor) -> Tensor:
         """Upscale images in [0, 1]; the output is, too, but for overshoot."""
-        large = enlarged(x, self.scale, "bicubic")
+        large = self.enlarged(x)
         bicubic = F.conv2d(large, self.luma)
-        beyond = self.luminance(F.conv2d(x, self.luma), bicubic) - bicubic
-        return large + F.conv2d(beyond, self.ones)
+        return self.coloured(self.luminance(F.conv2d(x, self.luma), bicubic), large, bicubic)
+
+    def enlarged(self, x: Tensor) -> Tensor:
+        """Return the bicubically enlarged image."""
+        return enlarged(x, self.scale, "bicubic")
+
+    def coloured(self, luminance: Tensor, large: Tensor, bicubic: Tensor) -> Tensor:
+        """Return the image that has this luminance, given the enlarged one and its luminance."""
+        return large + F.conv2d(luminance - bicubic, self.ones)
