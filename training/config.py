@@ -256,9 +256,9 @@ class Recipe:
             raise ValueError(
                 f"pretrain.recursive_share is for the family drcn; got {self.network.family}."
             )
-        if phase.start == "interpolation" and self.network.family != "srresnet":
+        if phase.start == "interpolation" and self.network.family not in ("srresnet", "srcnn"):
             raise ValueError(
-                "pretrain.start=interpolation is for the family srresnet; got "
+                "pretrain.start=interpolation is for the families srresnet and srcnn; got "
                 f"{self.network.family}."
             )
 

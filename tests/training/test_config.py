@@ -181,7 +181,10 @@ def test_another_family_inherits_no_arguments(tmp_path) -> None:
         ("[network]\nresidual_scaling = 0.1", "Unknown setting 'network.residual_scaling'"),
         ('[network]\nfamily = "edsr"\nbatch_norm = true', "Unknown setting 'network.batch_norm'"),
         ('[network]\nfamily = "edsr"\nscale = 2.0', "network.scale takes int"),
-        ('[network]\nfamily = "edsr"\n[pretrain]\nstart = "interpolation"', "family srresnet"),
+        (
+            '[network]\nfamily = "edsr"\n[pretrain]\nstart = "interpolation"',
+            "families srresnet and srcnn",
+        ),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused(tmp_path, text: str, message: str) -> None:

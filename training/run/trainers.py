@@ -11,6 +11,7 @@ from napari_srgan.inference.devices import half_precision
 from napari_srgan.models.discriminator import Discriminator
 from napari_srgan.models.families import FAMILIES
 from napari_srgan.models.generator import Generator
+from napari_srgan.models.srcnn import SRCNN, start_as_bicubic
 from napari_srgan.models.srresnet import SRResNet, start_as_interpolation
 from napari_srgan.training.config import Adversarial, Pretrain, Recipe
 from napari_srgan.training.optimise.distill import Teacher
@@ -67,6 +68,8 @@ def build_generator(recipe: Recipe, start: Generator | None = None) -> Generator
         network.load_state_dict(start.state_dict())
     elif recipe.pretrain.start == "interpolation" and isinstance(network, SRResNet):
         start_as_interpolation(network)
+    elif recipe.pretrain.start == "interpolation" and isinstance(network, SRCNN):
+        start_as_bicubic(network)
     return network
 
 
