@@ -132,7 +132,8 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="As for napari-srgan upscale.")] = "float32",
     perceptual_weights: Annotated[
-        Path | None, typer.Option(help="AlexNet's and VGG16's, for LPIPS: a folder or a file.")
+        Path | None,
+        typer.Option(help="AlexNet's and VGG16's, for LPIPS and DISTS: a folder or a file."),
     ] = None,
 ) -> None:
     """Measure models of one scale by the paper's protocol, beside nearest and bicubic.
@@ -148,7 +149,7 @@ def evaluate(
     checkerboard: patterns of the scale's period beyond HR's; 0 is best.
     flat noise: what flat regions gained, in levels; below 0 they are smoother.
     out of range %: pixels beyond HR's range within 7 × 7 pixels, by 8 levels; 0 is best.
-    LPIPS-Alex, LPIPS-VGG: learned distances, where their networks are; 0 is best.
+    LPIPS-Alex, LPIPS-VGG, DISTS: learned distances, where their networks are; 0 is best.
     """  # noqa: D301 - the mark by which lines of help are kept apart
     from functools import partial
 
@@ -161,7 +162,7 @@ def evaluate(
         write_csv,
         write_json,
     )
-    from napari_srgan.training.metrics.lpips import find_distances
+    from napari_srgan.training.metrics.learned import find_distances
     from napari_srgan.training.metrics.pairs import find_data_sets
     from napari_srgan.training.metrics.table import FURTHER, measures_of
 

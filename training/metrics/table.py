@@ -86,6 +86,7 @@ _COLUMNS = {
     "outside": Column("out of range %", 2),
     "lpips_alex": Column("LPIPS-Alex", 4),
     "lpips_vgg": Column("LPIPS-VGG", 4),
+    "dists": Column("DISTS", 4),
 }
 
 
