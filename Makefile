@@ -49,13 +49,14 @@ Ahuja (CVPR 2015) publish them as pairs of images, at https://github.com/jbhuang
 data/Set5/image_SRF_4 and data/Set14/image_SRF_4. Put them like this, and name DIR:
   DIR/Set5/img_001_SRF_4_HR.png    DIR/Set5/img_001_SRF_4_LR.png    ...   5 pairs
   DIR/Set14/img_001_SRF_4_HR.png   DIR/Set14/img_001_SRF_4_LR.png   ...  14 pairs
+NETWORKS=DIR names a folder of AlexNet's and VGG16's weights, for LPIPS and DISTS.
 endef
 export NO_BENCHMARKS
 
 evaluate:
 	@test -n "$(BENCHMARKS)" || { echo "$$NO_BENCHMARKS" >&2; exit 2; }
 	$(SETUP) --window no
-	@$(IN_VENV) tools/cards.py --check "$(BENCHMARKS)"
+	@$(IN_VENV) tools/cards.py --check "$(BENCHMARKS)" $(if $(NETWORKS),--networks "$(NETWORKS)")
 
 build:
 	$(SETUP) --window no

@@ -75,17 +75,24 @@ def checkout(tmp_path, random_network):
     return tmp_path
 
 
+def brightness(upscaled, reference):
+    return float(abs(upscaled.mean() - reference.mean()))
+
+
+DISTANCES = {"lpips_alex": brightness, "lpips_vgg": brightness, "dists": brightness}
+
+
 @pytest.fixture
 def filled(cards, checkout, benchmarks, capsys):
-    assert cards.run(checkout, benchmarks, check=False) == 0
+    assert cards.run(checkout, benchmarks, DISTANCES, check=False) == 0
     capsys.readouterr()
     return checkout
 
 
-def named(cards, checkout, benchmarks, capsys):
+def named(cards, checkout, benchmarks, capsys, distances=DISTANCES):
     """Return what a check names."""
     capsys.readouterr()
-    status = cards.run(checkout, benchmarks, check=True)
+    status = cards.run(checkout, benchmarks, distances, check=True)
     found = capsys.readouterr().out.partition("\n\n")[2].splitlines()
     assert status == (found != ["Every number is as measured."])
     return found if status else []
@@ -102,7 +109,7 @@ def test_a_filled_checkout_passes_the_check_and_filling_again_changes_nothing(
 ):
     assert named(cards, filled, benchmarks, capsys) == []
     before = {path: path.read_bytes() for path in filled.rglob("*.*")}
-    cards.run(filled, benchmarks, check=False)
+    cards.run(filled, benchmarks, DISTANCES, check=False)
     assert {path: path.read_bytes() for path in filled.rglob("*.*")} == before
 
 
@@ -123,6 +130,7 @@ def test_the_registry_gets_what_the_files_are_and_measure(filled):
         "checkerboard",
         "flat_noise",
         "outside",
+        *DISTANCES,
     }
     assert away.metrics == {"Old": {"psnr": 30.0}}
 
@@ -171,6 +179,17 @@ def test_what_was_changed_is_named(cards, filled, benchmarks, capsys, file, old,
     assert any(expected in line for line in found)
 
 
+def test_without_networks_all_else_is_checked_and_nothing_filled_in(
+    cards, filled, benchmarks, capsys
+):
+    assert named(cards, filled, benchmarks, capsys, {}) == []
+    replace(filled / "README.md", "| Set5 LPIPS |", "| Set5 LPIPS  |")
+    replace(filled / "weights" / "registry.json", '"psnr": ', '"psnr": 1')
+    assert len(named(cards, filled, benchmarks, capsys, {})) == 1
+    with pytest.raises(FileNotFoundError, match=r"^LPIPS-Alex, LPIPS-VGG: .* fetch "):
+        cards.run(filled, benchmarks, {"dists": brightness}, check=False)
+
+
 def test_checking_writes_nothing(cards, checkout, benchmarks, capsys):
     before = {path: path.read_bytes() for path in checkout.rglob("*.*")}
     assert len(named(cards, checkout, benchmarks, capsys)) > 20
@@ -193,13 +212,13 @@ def test_a_card_without_marks_is_named_before_anything_is_measured(cards, checko
     (checkout / "weights" / "other-x4.md").write_text("# A card\n")
     (benchmarks / "Set5" / "img_001_SRF_4_HR.png").unlink()
     with pytest.raises(ValueError, match=r"other-x4\.md has 0 derived parts and should have 2"):
-        cards.run(checkout, benchmarks, check=False)
+        cards.run(checkout, benchmarks, DISTANCES, check=False)
 
 
 def test_a_missing_data_set_is_named(cards, checkout, benchmarks):
     (benchmarks / "Set14").rename(benchmarks / "Set15")
     with pytest.raises(FileNotFoundError, match=r"No Set14 in .*make evaluate"):
-        cards.run(checkout, benchmarks, check=True)
+        cards.run(checkout, benchmarks, {}, check=True)
 
 
 @pytest.mark.parametrize(

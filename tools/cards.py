@@ -1,6 +1,6 @@
 """Derive every number of the model cards from the weights, or hold what is written against it.
 
-    python tools/cards.py BENCHMARKS [--check]
+    python tools/cards.py BENCHMARKS [--networks FOLDER] [--check]
 
 Measures each model of `weights/registry.json` whose file lies beside it, in float32, on Set5 and
 Set14 below BENCHMARKS, and writes: in the registry digest, size and metrics; in each card
@@ -8,6 +8,9 @@ Set14 below BENCHMARKS, and writes: in the registry digest, size and metrics; in
 Markdown these stand between `measured` marks. With --check nothing is written: each number that
 differs is named, and the exit status is then 1. A number agrees within one unit of the last digit
 that the tables show, for processors round differently.
+
+LPIPS and DISTS look through AlexNet and VGG16, whose weights are found where `evaluate` finds them,
+or in a folder. Without them nothing is filled in; a check leaves those columns as they are.
 """
 
 from __future__ import annotations
@@ -30,16 +33,27 @@ from napari_srgan.inference.settings import Settings, finish
 from napari_srgan.store.checkpoint import Model, load_checkpoint
 from napari_srgan.store.registry import parse_registry
 from napari_srgan.training.metrics.evaluate import DECIMALS, Results, as_table, iter_evaluate
+from napari_srgan.training.metrics.learned import HOW_TO_GET, LEARNED, find_distances
 from napari_srgan.training.metrics.pairs import Pair, find_data_sets
-from napari_srgan.training.metrics.table import FURTHER, column_of
+from napari_srgan.training.metrics.table import FURTHER, Measure, column_of, measures_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from napari_srgan.training.metrics.learned import Distance
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_SETS = ("Set5", "Set14")
 CONTROLS = ("nearest", "bicubic")  # beside a model in its card
 REFERENCE = "srresnet-x4"  # whose cost is 1
+# The README's columns, each of a measure on a data set.
+COLUMNS = (
+    ("Set5 dB", "Set5", "psnr"),
+    ("Set14 dB", "Set14", "psnr"),
+    ("Set5 LPIPS", "Set5", "lpips_alex"),
+    ("Set14 LPIPS", "Set14", "lpips_alex"),
+    ("high frequency", "Set14", "high_frequency"),
+)
 EVALUATE = "python -m napari_srgan.training evaluate --model {name} --data BENCHMARKS"
 
 Entry = dict[str, Any]
@@ -68,37 +82,55 @@ def main() -> int:
     """Do what the command line asks, and return the exit status."""
     parser = argparse.ArgumentParser(description="Derive every number of the model cards.")
     parser.add_argument("benchmarks", type=Path, help="the folder of Set5 and Set14")
+    parser.add_argument("--networks", type=Path, help="the folder of AlexNet's and VGG16's weights")
     parser.add_argument("--check", action="store_true", help="compare only")
     options = parser.parse_args()
     try:
-        return run(ROOT, options.benchmarks, check=options.check)
+        distances = find_distances(options.networks)
+        return run(ROOT, options.benchmarks, distances, check=options.check)
     except (OSError, ValueError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
 
 
-def run(root: Path, benchmarks: Path, *, check: bool) -> int:
+def run(root: Path, benchmarks: Path, distances: Mapping[str, Distance], *, check: bool) -> int:
     """Fill or check a checkout, print the scores, and return the exit status.
+
+    Parameters
+    ----------
+    root : Path
+        The checkout.
+    benchmarks : Path
+        The folder of Set5 and Set14.
+    distances : mapping of str to callable
+        Those of `LEARNED` whose networks are here.
+    check : bool
+        Whether to compare only, and to leave alone what cannot be measured.
 
     Raises
     ------
     OSError, ValueError
-        If a file or a data set is missing or not as it should be; the message names it.
+        If a file, a data set or, to fill in, a network is missing or not as it should be; the
+        message names it.
     """
+    absent = [name for name in LEARNED if name not in distances]
+    if absent and not check:
+        titles = ", ".join(column_of(name).title for name in absent)
+        raise FileNotFoundError(f"{titles}: the networks are not here. {HOW_TO_GET}")
     registry, readme = root / "weights" / "registry.json", Document.read(root / "README.md", 1)
     entries = read_entries(registry)
     models = load_shipped(entries, registry.parent)
     # All that can fail does before the measuring, which takes minutes.
     cards = [Document.read(registry.with_name(f"{one.name}.md"), 2) for one in models]
-    results = measure(models, find_benchmarks(benchmarks))
+    also = dict(FURTHER) | measures_of(distances)
+    results = measure(models, find_benchmarks(benchmarks), also)
     print(as_table(results))
 
     facts = [facts_of(one, results) for one in models]
     parts = [card_parts(one, results) for one in models]
     documents = [*zip(cards, parts, strict=True), (readme, [models_table(models, results)])]
     if check:
-        found = [text for pair in zip(models, facts, strict=True) for text in departures(*pair)]
-        found += [text for document, derived in documents for text in document.departures(derived)]
+        found = _all_departures(models, facts, documents, absent)
         print("\n" + ("\n".join(found) or "Every number is as measured."))
         return 1 if found else 0
     for one, fact in zip(models, facts, strict=True):
@@ -107,6 +139,25 @@ def run(root: Path, benchmarks: Path, *, check: bool) -> int:
     for document, derived in documents:
         document.write(derived)
     return 0
+
+
+def _all_departures(
+    models: Sequence[Shipped],
+    facts: Sequence[Entry],
+    documents: Sequence[tuple[Document, list[str]]],
+    absent: Sequence[str],
+) -> list[str]:
+    """Return a line for each number that is not as measured; those of absent measures may be so."""
+    titles = {column_of(measure).title for measure in absent}
+    titles |= {title for title, _, measure in COLUMNS if measure in absent}
+    found = [
+        text
+        for one, fact in zip(models, facts, strict=True)
+        for text in departures(one, fact, absent)
+    ]
+    return found + [
+        text for document, derived in documents for text in document.departures(derived, titles)
+    ]
 
 
 def read_entries(registry: Path) -> list[Entry]:
@@ -159,13 +210,15 @@ def find_benchmarks(folder: Path) -> dict[str, list[Pair]]:
     return {name: pairs for name, pairs in found.items() if name in DATA_SETS}
 
 
-def measure(models: Sequence[Shipped], data_sets: dict[str, list[Pair]]) -> Results:
+def measure(
+    models: Sequence[Shipped], data_sets: dict[str, list[Pair]], also: Mapping[str, Measure]
+) -> Results:
     """Return the means of all measures for the models and the controls."""
     settings = Settings(precision="float32")
     upscalers = {
         one.name: partial(upscale_array, model=one.model, settings=settings) for one in models
     }
-    evaluation = finish(iter_evaluate(data_sets, upscalers, also=FURTHER))
+    evaluation = finish(iter_evaluate(data_sets, upscalers, also=also))
     if evaluation.left_out:
         raise ValueError(f"Means of fewer images are others: {'; '.join(evaluation.left_out)}")
     return evaluation.results
@@ -181,10 +234,12 @@ def facts_of(one: Shipped, results: Results) -> Entry:
     return {"sha256": _digest(content), "size": len(content), "metrics": metrics}
 
 
-def departures(one: Shipped, facts: Entry) -> Iterator[str]:
-    """Yield a line for each fact that the registry has otherwise."""
+def departures(one: Shipped, facts: Entry, absent: Sequence[str]) -> Iterator[str]:
+    """Yield a line for each fact that the registry has otherwise, but for measures not made."""
     before, now = (dict(_by_name(values)) for values in (one.entry, facts))
     for key in before | now:
+        if key.rpartition(" ")[2] in absent:
+            continue
         written, measured = (values.get(key, "missing") for values in (before, now))
         if not agree(written, measured):
             yield f"registry.json: {one.name}, {key} is {written}, measured {measured}"
@@ -223,9 +278,10 @@ def card_parts(one: Shipped, results: Results) -> list[str]:
 def models_table(models: Sequence[Shipped], results: Results) -> str:
     """Return the README's table: bicubic interpolation, and every model."""
     costs = {one.name: one.cost for one in models}
+    titles = ["name", "for", *(title for title, *_ in _columns(results)), "cost"]
     lines = [
-        "| name | for | Set5 dB | Set14 dB | high frequency | cost |",
-        "|---|---|---|---|---|---|",
+        f"| {' | '.join(titles)} |",
+        "|---" * len(titles) + "|",
         f"| bicubic | comparison | {_figures('bicubic', results)} | |",
     ]
     for one in models:
@@ -238,8 +294,16 @@ def models_table(models: Sequence[Shipped], results: Results) -> str:
 
 
 def _figures(name: str, results: Results) -> str:
-    shown = [*((data_set, "psnr") for data_set in DATA_SETS), (DATA_SETS[-1], "high_frequency")]
-    return " | ".join(_shown(key, results[data_set][name][key]) for data_set, key in shown)
+    return " | ".join(
+        _shown(measure, results[data_set][name][measure])
+        for _, data_set, measure in _columns(results)
+    )
+
+
+def _columns(results: Results) -> list[tuple[str, str, str]]:
+    """Return the README's columns, but for those of measures that were not made."""
+    measured = next(iter(results[DATA_SETS[0]].values()))
+    return [column for column in COLUMNS if column[2] in measured]
 
 
 def _shown(measure: str, value: float) -> str:

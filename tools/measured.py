@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -50,21 +50,28 @@ class Document:
         text = _PART.sub(lambda _: f"{BEGIN}\n{next(parts)}{END}", self.text)
         self.path.write_text(text, encoding="utf-8")
 
-    def departures(self, derived: Sequence[str]) -> list[str]:
-        """Return a line for each cell that is not as derived."""
+    def departures(self, derived: Sequence[str], leaving: Collection[str] = ()) -> list[str]:
+        """Return a line for each cell that is not as derived, but for columns to leave alone."""
         pairs = zip(_PART.findall(self.text), derived, strict=True)
         return [
-            f"{self.path.name}: {text}" for before, now in pairs for text in compare(before, now)
+            f"{self.path.name}: {text}"
+            for before, now in pairs
+            for text in compare(before, now, leaving)
         ]
 
 
-def compare(written: str, derived: str) -> list[str]:
+def compare(written: str, derived: str, leaving: Collection[str] = ()) -> list[str]:
     """Return how a written table departs from the derived one: a line for each cell.
+
+    Cells of the columns ``leaving`` are left alone.
 
     Tables are Markdown's, whose rows are named by their first cell, or those of `evaluate`, whose
     rows are named by two.
     """
-    before, now = _cells(written), _cells(derived)
+    before, now = (
+        {key: cell for key, cell in _cells(text).items() if key.rpartition(": ")[2] not in leaving}
+        for text in (written, derived)
+    )
     found = [f"{key} is missing" for key in now if key not in before]
     found += [f"{key} does not belong there" for key in before if key not in now]
     return found + [
