@@ -36,8 +36,8 @@ IMAGES: dict[str, Callable[[], Pixels]] = {
     "coffee": data.coffee,
     "chelsea": data.chelsea,
 }
-CROP = (60, 66)  # high-resolution pixels
-MAGNIFIED = 3
+CROP = (96, 100)  # high-resolution pixels
+MAGNIFIED = 2
 
 
 def main() -> int:
