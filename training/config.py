@@ -22,10 +22,14 @@ from napari_srgan.wording import did_you_mean
 
 log = logging.getLogger(__name__)
 
-CONTENT_LOSSES = ("mse", "l1", "luminance", "psnr", "vgg22", "vgg54", "vgg16-22", "vgg16-53")
+CONTENT_LOSSES = (
+    *("mse", "l1", "luminance", "psnr"),
+    *("vgg22", "vgg54", "vgg16-22", "vgg16-53", "lpips-vgg"),
+)
 BATCH_NORM = ("train", "frozen")
 BEST_BY = ("perceptual", "psnr")
 TAKEN = ("spread", "first")
+RATES = ("network", "layer")
 SCHEDULES = ("constant", "cosine", "halving")
 # v5 §3.2: brings the VGG loss to the scale of the MSE; it enters eq. 5 squared, as about 0.006.
 VGG_SCALE_PAPER = 1 / 12.75
@@ -139,6 +143,20 @@ class Pretrain:
     batch_norm: str = _setting(
         "train", "Batch norms: by the batch, or by frozen statistics (paper: train).", BATCH_NORM
     )
+    l1_weight: float = _setting(
+        0.0, "Weight of the mean absolute error beside it, white being 1 (paper: 0)."
+    )
+    mesh_weight: float = _setting(
+        0.0, "Weight of patterns of the scale's period, weak ones too (paper: 0)."
+    )
+    rate_of: str = _setting(
+        "network",
+        "Whose rate it is: the network's, or each layer's, in parts of its size at the start.",
+        RATES,
+    )
+    most_gradient: float = _setting(
+        0.0, "Norm that gradients are scaled down to where it is more; 0: never (paper: 0)."
+    )
     teacher_share: float = _setting(
         0.0, "Share of the --teacher's output in the target (paper: 0)."
     )
@@ -242,6 +260,8 @@ class Recipe:
             )
 
     def _check_pretrain(self, phase: Pretrain) -> None:
+        if phase.content_loss == "lpips-vgg" and self.data.crop < 32:
+            raise ValueError(f"LPIPS takes crops of 32 pixels or more; got {self.data.crop}.")
         if not 0 <= phase.warmup < phase.steps:
             raise ValueError(f"pretrain.warmup must be within 0 … steps; got {phase.warmup}.")
         if not 0 <= phase.teacher_share <= 1:

@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 
 from napari_srgan.graph.analyse import extents
 from napari_srgan.graph.trace import trace
-from napari_srgan.models.srresnet import SRResNet, start_as_interpolation
+from napari_srgan.models.srresnet import SRResNet, start_as_interpolation, without_norms
 
 SCALES = (2, 3, 4, 8)
 
@@ -224,3 +224,16 @@ def test_the_interpolation_start_needs_norms_and_a_map_for_every_channel(sizes):
 
     with pytest.raises(ValueError, match="needs batch norm and at least as many features"):
         start_as_interpolation(network)
+
+
+def test_a_network_without_its_norms_computes_the_same(random_network) -> None:
+    network = random_network(blocks=2, features=8)
+    bare = without_norms(network)
+    assert not bare.batch_norm
+    low = torch.rand(1, 3, 9, 11)
+    with torch.no_grad():
+        torch.testing.assert_close(bare(low), network(low), atol=1e-5, rtol=1e-5)
+    again = without_norms(bare)
+    assert all(
+        torch.equal(a, b) for a, b in zip(again.parameters(), bare.parameters(), strict=True)
+    )

@@ -8,16 +8,17 @@ autocast gave its arguments or the feature network less precision.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_srgan.training.config import ADVERSARIAL_WEIGHT, VGG_SCALE_PAPER
+from napari_srgan.training.config import VGG_SCALE_PAPER
 from napari_srgan.training.metrics.fidelity import LUMA
 
 _NEARBY = 5  # pixels, across
+_WINDOW = 8  # low-resolution pixels: one in which a pattern of sub-pixels shows
+_NO_ZERO = 1e-9  # below a root: 1/100 of a level
 _COLOUR = 0.2  # share of `mse_loss` in the loss of luminance
 _ONE_LEVEL = (2 / 255) ** 2  # squared error of one grey level of 8 bits, on [-1, 1]
 
@@ -120,8 +121,8 @@ class VGGLoss(nn.Module):
         """Return the loss of `upscaled` against `high`, both in [-1, 1]."""
         _check_alike(upscaled, high)
         with torch.no_grad():
-            wanted: Tensor = self.features(_as_unit_rgb(high))
-        found: Tensor = self.features(_as_unit_rgb(upscaled))
+            wanted: Tensor = self.features(as_unit_rgb(high))
+        found: Tensor = self.features(as_unit_rgb(upscaled))
         difference = (found.float() - wanted.float()) * self.scale
         return difference.square().sum(dim=1).mean()
 
@@ -134,12 +135,39 @@ def grid_loss(upscaled: Tensor, high: Tensor, scale: int) -> Tensor:
     the pixels of each sub-pixel's place, in windows of 8 × 8 low-resolution pixels: what remains
     is such a pattern. The loss is the variance of these averages over the places.
     """
+    averages = F.avg_pool2d(_by_place(upscaled, high, scale), _window(upscaled, scale))
+    return averages.var(dim=1, correction=0).mean()
+
+
+def mesh_loss(upscaled: Tensor, high: Tensor, scale: int) -> Tensor:
+    """Return how far such patterns stand out, weak ones as much as they do (not in the paper).
+
+    LPIPS rewards a mesh on texture that cannot be known, and does so from its first tenth of a
+    level on, where a square is still nothing. This is the standard deviation, white being 1, where
+    :func:`grid_loss` has the variance: that of windows, and that of whole images.
+    """
+    differences = _by_place(upscaled, high, scale) / 2
+    windows = F.avg_pool2d(differences, _window(upscaled, scale))
+    return _deviation(windows) + _deviation(differences.mean(dim=(2, 3), keepdim=True))
+
+
+def _deviation(averages: Tensor) -> Tensor:
+    """Return the standard deviation over the places, with a gradient at 0."""
+    return (averages.var(dim=1, correction=0) + _NO_ZERO).sqrt().mean()
+
+
+def _by_place(upscaled: Tensor, high: Tensor, scale: int) -> Tensor:
+    """Return differences with a channel for each sub-pixel, ``(n·c, scale², h, w)``."""
     _check_alike(upscaled, high)
     n, channels, height, width = upscaled.shape
     places = (n, channels, height // scale, scale, width // scale, scale)
-    difference = (upscaled.float() - high.float()).view(places).permute(0, 1, 3, 5, 2, 4)
-    averages = F.avg_pool2d(difference.flatten(0, 1).flatten(1, 2), min(8, *places[2::2]))
-    return averages.var(dim=1, correction=0).mean()
+    difference = (upscaled.float() - high.float()).reshape(places).permute(0, 1, 3, 5, 2, 4)
+    return difference.flatten(0, 1).flatten(1, 2)
+
+
+def _window(upscaled: Tensor, scale: int) -> int:
+    """Return the side of the windows in which patterns are looked for, in low-resolution pixels."""
+    return min(_WINDOW, *(side // scale for side in upscaled.shape[2:]))
 
 
 def overshoot_loss(upscaled: Tensor, high: Tensor) -> Tensor:
@@ -175,28 +203,6 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     return F.softplus(-real_logits.float()).mean() + F.softplus(fake_logits.float()).mean()
 
 
-@dataclass(frozen=True)
-class PerceptualLoss:
-    """The generator's loss in the adversarial phase (eq. 3), with its terms to be looked at.
-
-    Attributes
-    ----------
-    content, adversarial : Tensor
-        The scalar losses, unweighted.
-    weight : float
-        Of the adversarial term in the sum.
-    """
-
-    content: Tensor
-    adversarial: Tensor
-    weight: float = ADVERSARIAL_WEIGHT
-
-    @property
-    def total(self) -> Tensor:
-        """The content loss plus the weighted adversarial loss; minimise this."""
-        return self.content + self.weight * self.adversarial
-
-
 def _check_alike(upscaled: Tensor, high: Tensor) -> None:
     if upscaled.shape != high.shape:
         raise ValueError(
@@ -205,7 +211,7 @@ def _check_alike(upscaled: Tensor, high: Tensor) -> None:
         )
 
 
-def _as_unit_rgb(images: Tensor) -> Tensor:
+def as_unit_rgb(images: Tensor) -> Tensor:
     """Return images in [-1, 1] as RGB in [0, 1]; a single channel becomes three."""
     unit = (images.float() + 1) / 2
     return unit.expand(-1, 3, -1, -1) if images.shape[1] == 1 else unit

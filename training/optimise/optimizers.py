@@ -7,6 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+_SHARE = "share"  # of the learning rate, in a group of parameters
+_SLOPE_SHARE = 0.1
+_SMALLEST_SHARE = 1e-5  # layers may begin at 0, and would stay there
+
 
 class NetworkOptimizer:
     """The optimizer of one network: Adam, or Muon and Adam.
@@ -25,6 +29,12 @@ class NetworkOptimizer:
     optimizer : {"adam", "muon"}
         With "muon" it is the kernels between the first convolution and the last that are moved by
         Muon, with a momentum of 0.95; all else is moved by Adam.
+    relative : bool
+        Whether Adam's learning rate is that of weights whose root mean square is 1, and each
+        layer's in proportion to its own at this moment. With norms folded into them, layers can be
+        orders of magnitude apart.
+    most : float
+        Norm that gradients are scaled down to where they exceed it; 0 leaves them as they are.
 
     Raises
     ------
@@ -33,31 +43,44 @@ class NetworkOptimizer:
     """
 
     def __init__(
-        self, network: nn.Module, betas: tuple[float, float], optimizer: str = "adam"
+        self,
+        network: nn.Module,
+        betas: tuple[float, float],
+        optimizer: str = "adam",
+        *,
+        relative: bool = False,
+        most: float = 0.0,
     ) -> None:
-        self._network = network
+        self._network, self._most = network, most
         self._kernels = _inner_kernels(network) if optimizer == "muon" else []
         # Views: what Muon writes there is in the kernels.
         self._matrices = [_rows(kernel.detach()).view(len(kernel), -1) for kernel in self._kernels]
         by_muon = {id(kernel) for kernel in self._kernels}
         others = [p for p in network.parameters() if id(p) not in by_muon]
         self._optimizers: dict[str, torch.optim.Optimizer] = {
-            "adam": torch.optim.Adam(others, betas=betas)
+            "adam": torch.optim.Adam(
+                _in_proportion(network, others) if relative else others, betas=betas
+            )
         }
         if self._matrices:
             self._optimizers["muon"] = _muon(self._matrices)
 
-    def step(self, loss: Tensor, learning_rate: float) -> Tensor:
-        """Make one step down a loss and return the norm of its gradient."""
+    def step(self, loss: Tensor, learning_rate: float, at_output: Tensor | None = None) -> Tensor:
+        """Make one step down a loss and return the norm of its gradient.
+
+        In place of a loss it may be the network's output, with the loss's gradient at it.
+        """
         self._network.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward(at_output)  # type: ignore[no-untyped-call]
         gradients = [p.grad for p in self._network.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
+        if self._most:
+            torch.nn.utils.clip_grads_with_norm_(self._network.parameters(), self._most, norm)
         for kernel, matrix in zip(self._kernels, self._matrices, strict=True):
             matrix.grad = None if kernel.grad is None else _rows(kernel.grad).flatten(1)
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate
+                group["lr"] = learning_rate * group.get(_SHARE, 1.0)
             optimizer.step()
         return norm
 
@@ -69,6 +92,27 @@ class NetworkOptimizer:
         """Continue from what :meth:`state` returned."""
         for name, optimizer in self._optimizers.items():
             optimizer.load_state_dict(state[name])
+
+
+def _in_proportion(network: nn.Module, parameters: list[nn.Parameter]) -> list[dict[str, Any]]:
+    """Return a group for each parameter, with its share of the learning rate.
+
+    A bias has the share of its layer's weights. What a PReLU learns is about one slope, whatever
+    the size of the values, so that all have one share.
+    """
+    shares = {}
+    for module in network.modules():
+        for parameter in module.parameters(recurse=False):
+            weights = getattr(module, "weight", None)
+            if isinstance(module, nn.PReLU) or weights is None:
+                shares[id(parameter)] = _SLOPE_SHARE
+            else:
+                shares[id(parameter)] = max(_rms(weights), _SMALLEST_SHARE)
+    return [{"params": [p], _SHARE: shares[id(p)]} for p in parameters]
+
+
+def _rms(weights: Tensor) -> float:
+    return float(weights.detach().square().mean().sqrt())
 
 
 def _inner_kernels(network: nn.Module) -> list[nn.Parameter]:

@@ -18,6 +18,7 @@ from napari_srgan.inference.devices import choose_device
 from napari_srgan.inference.settings import finish
 from napari_srgan.models.generator import Generator as Upscaler
 from napari_srgan.models.perceptual.vgg import VGG16Features, VGG19Features, VGGFeatures
+from napari_srgan.models.srresnet import SRResNet, without_norms
 from napari_srgan.store.checkpoint import load_checkpoint
 from napari_srgan.training.config import Recipe
 from napari_srgan.training.data.crops import CropSampler
@@ -30,6 +31,7 @@ from napari_srgan.training.data.pack import Pack
 from napari_srgan.training.data.packing import PackingProgress
 from napari_srgan.training.data.scales import ScalesSampler
 from napari_srgan.training.data.sources import find_sources
+from napari_srgan.training.metrics.lpips import LPIPS, heads_of
 from napari_srgan.training.optimise.distill import Teacher
 from napari_srgan.training.optimise.distributed import (
     Team,
@@ -40,6 +42,7 @@ from napari_srgan.training.optimise.distributed import (
     wait_for_all,
 )
 from napari_srgan.training.optimise.losses import ContentLoss, VGGLoss, pixel_loss
+from napari_srgan.training.optimise.lpips_loss import LPIPSLoss
 from napari_srgan.training.optimise.vgg import load_vgg
 from napari_srgan.training.run.checkpoints import Checkpoints
 from napari_srgan.training.run.folder import RunFolder
@@ -62,6 +65,7 @@ VGG_LAYERS: dict[str, tuple[type[VGGFeatures], tuple[int, int]]] = {
     "vgg54": (VGG19Features, (5, 4)),
     "vgg16-22": (VGG16Features, (2, 2)),
     "vgg16-53": (VGG16Features, (5, 3)),
+    "lpips-vgg": (VGG16Features, (5, 3)),
 }
 
 
@@ -276,14 +280,18 @@ class _Work:
             )
             sources[name] = loaded.source
             features = loaded.network.to(self._device)
-            self._losses[name] = VGGLoss(features, recipe.vgg_scale).to(self._device)
+            if name == "lpips-vgg":
+                loss: LPIPSLoss | VGGLoss = LPIPSLoss(LPIPS(features, heads_of("vgg")))
+            else:
+                loss = VGGLoss(features, recipe.vgg_scale)
+            self._losses[name] = loss.to(self._device)
         return sources
 
     def iter_phase_1(self) -> Generator[Note | PhaseReport, None, None]:
         """Train the generator by a content loss, to its end."""
         recipe, given = self._plan.recipe, self._plan.start_from
         content = self._losses[recipe.pretrain.content_loss]
-        start = None if given is None else _same_sizes(load_checkpoint(given).network, recipe)
+        start = None if given is None else _start_of(load_checkpoint(given).network, recipe)
         trainer = PretrainTrainer(
             recipe, content, self._device, self._team, start, self._load_teacher()
         )
@@ -440,6 +448,14 @@ def _full_disk_told(folder: Path) -> Iterator[None]:
             f"The disk of {folder} is full ({error}). {kept}: make room, and the same command "
             "goes on."
         ) from error
+
+
+def _start_of(network: Upscaler, recipe: Recipe) -> Upscaler:
+    """Return the recipe's generator to train on; norms that it has not are folded away."""
+    bare = recipe.network.arguments.get("batch_norm") is False
+    if bare and isinstance(network, SRResNet) and network.batch_norm:
+        network = without_norms(network)
+    return _same_sizes(network, recipe)
 
 
 def _same_sizes(network: Upscaler, recipe: Recipe) -> Upscaler:

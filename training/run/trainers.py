@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias
 
 import torch
@@ -19,10 +20,11 @@ from napari_srgan.training.optimise.distributed import Team, share_batch_norms, 
 from napari_srgan.training.optimise.ema import Average
 from napari_srgan.training.optimise.losses import (
     ContentLoss,
-    PerceptualLoss,
     adversarial_loss,
     discriminator_loss,
     grid_loss,
+    l1_loss,
+    mesh_loss,
     overshoot_loss,
 )
 from napari_srgan.training.optimise.optimizers import NetworkOptimizer
@@ -111,7 +113,11 @@ class PretrainTrainer:
         self._content = content
         self._autocast = Autocast(recipe.precision, device)
         self._optimizer = NetworkOptimizer(
-            self.generator, _betas(self._phase), self._phase.optimizer
+            self.generator,
+            _betas(self._phase),
+            self._phase.optimizer,
+            relative=self._phase.rate_of == "layer",
+            most=self._phase.most_gradient,
         )
 
     def learning_rate(self) -> float:
@@ -145,11 +151,22 @@ class PretrainTrainer:
         with self._autocast():
             made = self._shared(low, scale)
         signed = [to_signed(image.float(), self.generator.value_range) for image in made]
-        loss = supervised_loss(signed, high, self._content, self._recursive_share())
-        norm = self._optimizer.step(loss, self.learning_rate())
+        terms = self._terms(signed, high, scale)
+        norm = self._optimizer.step(sum_of(terms), self.learning_rate())
         self.average.update(self.generator)
         self.step += 1
-        return {"content": loss.detach(), "gradient": norm}
+        return {**{name: term.detach() for name, term in terms.items()}, "gradient": norm}
+
+    def _terms(self, images: list[Tensor], high: Tensor, scale: int) -> dict[str, Tensor]:
+        """Return the content loss, and what is added to it by terms that have a weight."""
+        phase, upscaled = self._phase, images[0]
+        content = supervised_loss(images, high, self._content, self._recursive_share())
+        terms = {"content": content}
+        if phase.l1_weight:
+            terms["l1"] = phase.l1_weight * l1_loss(upscaled, high) / 2  # on [0, 1]
+        if phase.mesh_weight:
+            terms["mesh"] = phase.mesh_weight * mesh_loss(upscaled, high, scale)
+        return terms
 
     def state(self) -> State:
         """Return everything an exact continuation needs."""
@@ -258,16 +275,20 @@ class AdversarialTrainer:
         content = self._content(upscaled, high)
         with self._autocast():
             logits = self.discriminator(self._moved(upscaled))
-        weight = self._phase.adversarial_weight
-        loss = PerceptualLoss(content, adversarial_loss(logits.float()), weight)
-        further = self._further_terms(upscaled, high)
-        total = sum(further.values(), start=loss.total)
-        norm = self._optimizer.step(total, self.learning_rate())
+        terms = {
+            "content": content,
+            "adversarial": self._phase.adversarial_weight * adversarial_loss(logits.float()),
+            **self._further_terms(upscaled, high),
+        }
+        # Each term's gradient is taken to the output, and their sum from there on: as much work as
+        # one backward pass, and it tells which term has how much of a say.
+        slopes = {name: torch.autograd.grad(term, upscaled)[0] for name, term in terms.items()}
+        norm = self._optimizer.step(upscaled, self.learning_rate(), at_output=sum_of(slopes))
         return {
-            "content": content.detach(),
-            "adversarial": weight * loss.adversarial.detach(),
+            **{name: term.detach() for name, term in terms.items()},
             "gradient": norm,
-            **{name: term.detach() for name, term in further.items()},
+            "content_gradient": slopes["content"].norm(),
+            "adversarial_gradient": slopes["adversarial"].norm(),
         }
 
     def _further_terms(self, upscaled: Tensor, high: Tensor) -> dict[str, Tensor]:
@@ -300,6 +321,12 @@ class AdversarialTrainer:
         self._optimizer.restore(state["optimiser"])
         self._critic_optimizer.restore(state["discriminator_optimiser"])
         torch.set_rng_state(state["random"])
+
+
+def sum_of(terms: Mapping[str, Tensor]) -> Tensor:
+    """Return the sum of the terms of a loss, or of their gradients."""
+    first, *others = terms.values()
+    return sum(others, start=first)
 
 
 def to_signed(images: Tensor, value_range: tuple[float, float]) -> Tensor:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_srgan.models.generator import Generator, check_sizes
 from napari_srgan.models.subpixel import convolve_before_shuffle
@@ -191,6 +194,39 @@ class SRResNet(Generator):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.tail(self.body(x))
         return out
+
+
+@torch.no_grad()
+def without_norms(network: SRResNet) -> SRResNet:
+    """Return a network that computes the same, its norms folded into the convolutions before them.
+
+    The statistics are those that it has learned, and become part of the weights. They are folded in
+    float64, and rounded once. A network without norms comes back as a copy.
+    """
+    sizes: dict[str, Any] = {**network.sizes(), "batch_norm": False}
+    bare = SRResNet(**sizes)
+    state = network.state_dict()
+    for prefix, module in network.named_modules():
+        for convolution, norm in _NORMED.get(type(module), ()):
+            conv, after = getattr(module, convolution), getattr(module, norm)
+            if isinstance(after, nn.BatchNorm2d):
+                fused = fuse_conv_bn_eval(*(_exact(part) for part in (conv, after)))
+                for key, value in fused.state_dict().items():
+                    state[f"{prefix}.{convolution}.{key}"] = value
+    bare.load_state_dict({key: state[key] for key in bare.state_dict()})
+    return bare
+
+
+# Which convolutions of a module are followed by which norm.
+_NORMED: dict[type[nn.Module], tuple[tuple[str, str], ...]] = {
+    ResidualBlock: (("conv1", "norm1"), ("conv2", "norm2")),
+    Body: (("trunk", "norm"),),
+}
+
+
+def _exact(layer: Any) -> Any:
+    """Return a copy of a layer in float64, as it is in use."""
+    return copy.deepcopy(layer).double().eval()
 
 
 @torch.no_grad()

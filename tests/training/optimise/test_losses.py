@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from napari_srgan.training.optimise.losses import (
-    ADVERSARIAL_WEIGHT,
     VGG_SCALE_PAPER,
-    PerceptualLoss,
     VGGLoss,
     adversarial_loss,
     discriminator_loss,
     grid_loss,
+    mesh_loss,
     overshoot_loss,
     pixel_loss,
 )
@@ -285,22 +284,6 @@ def test_discriminator_loss_is_stable_where_the_sigmoid_is_not(real, fake, loss,
     assert tuple(one.grad.item() for one in logits) == slopes
 
 
-def test_perceptual_loss_is_content_plus_a_thousandth_of_adversarial():
-    loss = PerceptualLoss(content=torch.tensor(0.25), adversarial=torch.tensor(2.0))
-
-    assert ADVERSARIAL_WEIGHT == 1e-3  # eq. 3
-    assert loss.total.item() == pytest.approx(0.252)
-
-
-def test_perceptual_gradients_have_the_weights_of_the_sum():
-    content, adversarial = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
-    loss = PerceptualLoss(content, adversarial, weight=0.5)
-
-    loss.total.backward()
-
-    assert (content.grad.item(), adversarial.grad.item()) == (1.0, 0.5)
-
-
 def test_a_pattern_of_the_scales_period_is_the_grid_loss_and_texture_hardly_is() -> None:
     high = torch.zeros(2, 3, 96, 96)
     pattern = torch.zeros(4, 4)
@@ -312,6 +295,27 @@ def test_a_pattern_of_the_scales_period_is_the_grid_loss_and_texture_hardly_is()
     assert float(grid_loss(high, high, 4)) == 0
     expected = float(texture.var()) / 64 * 15 / 16  # of independent pixels, 64 to a place
     assert float(grid_loss(texture, high, 4)) == pytest.approx(expected, rel=0.05)
+
+
+def test_the_mesh_loss_is_as_strong_as_the_pattern_however_weak_and_pays_for_no_texture() -> None:
+    high = torch.zeros(1, 3, 64, 64)
+    pattern = torch.zeros(4, 4)
+    pattern[1, 2] = 1.0
+    grid = pattern.repeat(16, 16).expand_as(high)
+    texture = torch.randn(high.shape, generator=torch.Generator().manual_seed(0))
+
+    strong, weak, grain = (float(mesh_loss(x, high, 4)) for x in (0.4 * grid, 0.04 * grid, texture))
+    # White is 1 and black 0 in it; that of windows and that of the image are the same here.
+    assert strong == pytest.approx(2 * 0.4 / 2 * (1 / 16 - 1 / 256) ** 0.5, rel=1e-3)
+    assert weak == pytest.approx(strong / 10, rel=1e-2)
+    assert grain < 0.2 * float(mesh_loss(texture.std() / pattern.std() * grid, high, 4))
+
+
+def test_the_mesh_loss_has_a_gradient_where_there_is_no_mesh() -> None:
+    upscaled = torch.zeros(1, 3, 16, 16, requires_grad=True)
+    mesh_loss(upscaled, torch.zeros(1, 3, 16, 16), 4).backward()
+    assert upscaled.grad is not None
+    assert bool(upscaled.grad.isfinite().all())
 
 
 def test_the_grid_loss_leaves_colour_to_others_and_takes_small_crops() -> None:

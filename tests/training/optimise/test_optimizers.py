@@ -98,3 +98,36 @@ def test_a_torch_without_muon_is_named(network, monkeypatch) -> None:
 def test_an_unknown_optimizer_is_refused() -> None:
     with pytest.raises(ValueError, match=r"pretrain\.optimizer must be one of adam, muon"):
         from_settings({"pretrain.optimizer": "sgd"})
+
+
+def test_a_relative_step_is_in_proportion_to_the_layer_and_of_its_bias_too(network) -> None:
+    with torch.no_grad():
+        network.tail.last.weight.mul_(1e-3)
+    before = weights(network)
+    NetworkOptimizer(network, BETAS, relative=True).step(loss_of(network, 0), 1e-2)
+    after = weights(network)
+    for layer in ("tail.last", "body.head"):
+        size = before[f"{layer}.weight"].square().mean().sqrt()
+        for kind in ("weight", "bias"):  # Adam's first step is its rate, either way
+            step = (after[f"{layer}.{kind}"] - before[f"{layer}.{kind}"]).abs().max()
+            assert float(step) == pytest.approx(1e-2 * float(size), rel=0.05)
+
+
+def test_the_share_of_a_layer_is_that_of_its_start_in_a_run_that_goes_on(network) -> None:
+    first = NetworkOptimizer(network, BETAS, relative=True)
+    first.step(loss_of(network, 0), 0.5)
+    saved, at = copy.deepcopy(first.state()), copy.deepcopy(network)
+    first.step(loss_of(network, 1), 0.5)
+    second = NetworkOptimizer(at, BETAS, relative=True)
+    second.restore(saved)
+    second.step(loss_of(at, 1), 0.5)
+    found, expected = weights(at), weights(network)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_gradient_that_is_too_long_is_shortened_and_measured_as_it_was(network) -> None:
+    other = copy.deepcopy(network)
+    norm = NetworkOptimizer(network, BETAS, most=1e-3).step(loss_of(network, 0), 1e-3)
+    assert norm == NetworkOptimizer(other, BETAS).step(loss_of(other, 0), 1e-3)
+    gradients = [p.grad for p in network.parameters()]
+    assert float(torch.nn.utils.get_total_norm(gradients)) == pytest.approx(1e-3, rel=1e-3)

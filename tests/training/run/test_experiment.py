@@ -28,7 +28,7 @@ from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.store.checkpoint import load_checkpoint, save_checkpoint
 from napari_srgan.store.self_test import make_self_test
 from napari_srgan.training.cli import app
-from napari_srgan.training.config import Recipe, from_settings
+from napari_srgan.training.config import Recipe, from_settings, load_recipe
 from napari_srgan.training.data.packing import PackingProgress
 from napari_srgan.training.run import export as exporting
 from napari_srgan.training.run.checkpoints import Checkpoints, read_state
@@ -694,6 +694,27 @@ def test_a_content_loss_looks_through_vgg16_from_a_folder_of_files(tmp_path, ima
     )
     with pytest.raises(OSError, match="holds VGG19's weights"):
         run(other)
+
+
+def test_answers_are_learned_by_lpips_from_a_start_whose_norms_are_folded(
+    tmp_path, images, random_network
+) -> None:
+    """The recipe's own settings, on a tiny network; stopped, it goes on bit for bit."""
+    start = tmp_path / "start.safetensors"
+    save_checkpoint(start, random_network(blocks=1, features=8), {})
+    changes = {"network.blocks": 1, "network.features": 8, "data.crop": 32, "data.batch": 2}
+    steps = {"pretrain.steps": 3, "pretrain.warmup": 1}
+    recipe = load_recipe("srresnet-lpips", {**changes, **steps})
+    whole, parts = (
+        plan_of(images, tmp_path / name, recipe, start_from=start, random_vgg=True)
+        for name in ("whole", "parts")
+    )
+    reports = [event.report for event in run(whole) if isinstance(event, PhaseReport)]
+    assert {"content", "l1", "mesh", "gradient"} <= reports[0].measured.keys()
+    run(parts, stop_at=("pretrain", 1))
+    run(parts)
+    assert_same(*(final_state(plan.out, "pretrain") for plan in (whole, parts)))
+    assert "random" in RunFolder(whole.out).described()["vgg"]["lpips-vgg"]
 
 
 def test_packing_tells_how_far_it_is(tmp_path, images) -> None:

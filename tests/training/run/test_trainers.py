@@ -91,6 +91,19 @@ def test_the_step_of_the_discriminator_leaves_the_generator_alone() -> None:
     assert changed(other.discriminator, parameters(one.discriminator))
 
 
+def test_the_gradients_of_both_terms_are_measured_where_they_meet_at_the_output() -> None:
+    low, high = batch()
+    first = trainer().generator.train()(low).detach()
+    measured, alone = (
+        trainer(**{"adversarial.adversarial_weight": weight}).update(low, high)
+        for weight in (1e-3, 0.0)
+    )
+    expected = 2 * (first - (2 * high - 1)) / high.numel()  # of the mean squared error
+    torch.testing.assert_close(measured["content_gradient"], expected.norm())
+    assert measured["adversarial_gradient"] > 0
+    assert alone["adversarial_gradient"] == 0
+
+
 def test_the_step_of_the_generator_leaves_the_discriminator_alone() -> None:
     """Whatever else the generator is told to lower, the discriminator becomes the same."""
     one = trainer()
