@@ -96,6 +96,7 @@ MORE_PACKAGES = {
     "store.download": {"pooch", "requests", "tqdm", "urllib3"},
     "store.tensors.tensor_file": {"safetensors"},
     "training.cli": {"typer"},
+    "training.commands.answers": {"typer"},
     "training.commands.degrade": {"typer"},
     "training.commands.fine_tune": {"typer"},
     "training.commands.running": {"typer", "tqdm"},

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_srgan.terminal import forgive_output
+from napari_srgan.training.commands.answers import answers
 from napari_srgan.training.commands.degrade import degrade
 from napari_srgan.training.commands.fine_tune import fine_tune
 from napari_srgan.training.commands.running import given, run_plan, told, with_bar
@@ -118,6 +119,7 @@ def train(
 
 app.command()(degrade)
 app.command("fine-tune")(fine_tune)
+app.command()(answers)
 
 
 @app.command()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_srgan.models.perceptual.alexnet import AlexNetFeatures
-from napari_srgan.models.perceptual.vgg import VGG16Features
+from napari_srgan.models.perceptual.vgg import VGG16Features, VGGFeatures
 from napari_srgan.training.metrics.trunks import trunk_file
 from napari_srgan.training.optimise.vgg import read_safetensors, read_trunk
 
@@ -44,7 +44,7 @@ class LPIPS(nn.Module):
     arXiv:1801.03924, eq. 1.
     """
 
-    def __init__(self, features: AlexNetFeatures | VGG16Features, heads: Sequence[Tensor]) -> None:
+    def __init__(self, features: AlexNetFeatures | VGGFeatures, heads: Sequence[Tensor]) -> None:
         super().__init__()
         self.features = features.eval().requires_grad_(False)
         for stage, head in enumerate(heads):

@@ -142,9 +142,9 @@ def grid_loss(upscaled: Tensor, high: Tensor, scale: int) -> Tensor:
 def mesh_loss(upscaled: Tensor, high: Tensor, scale: int) -> Tensor:
     """Return how far such patterns stand out, weak ones as much as they do (not in the paper).
 
-    LPIPS rewards a mesh on texture that cannot be known, and does so from its first tenth of a
-    level on, where a square is still nothing. This is the standard deviation, white being 1, where
-    :func:`grid_loss` has the variance: that of windows, and that of whole images.
+    LPIPS rewards a mesh on texture that cannot be known, a weak one as well, of which a square is
+    next to nothing. This is the standard deviation, white being 1, where :func:`grid_loss` has the
+    variance: that of windows, and that of whole images.
     """
     differences = _by_place(upscaled, high, scale) / 2
     windows = F.avg_pool2d(differences, _window(upscaled, scale))

@@ -29,6 +29,7 @@ _UNITS = {
     "l1": "L1 on [-1, 1]",
     "luminance": "MSE of luminance on [-1, 1]",
     "psnr": "ln(1 + MSE in grey levels²)",
+    "lpips-vgg": "LPIPS with VGG16",
 }
 _NARROW = 10  # times: within such a range, a logarithmic axis is labelled as a linear one is
 _BLUE, _ORANGE, _GREY = "#1c5d99", "#c2571a", "#8a8a8a"
@@ -211,7 +212,8 @@ def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _unit_of(loss: str) -> str:
     if loss.startswith("vgg"):
-        return f"MSE of VGG19 φ{loss[-2]},{loss[-1]}"
+        network = "VGG16" if loss.startswith("vgg16") else "VGG19"
+        return f"MSE of {network} φ{loss[-2]},{loss[-1]}"
     return _UNITS.get(loss, loss)
 
 
