@@ -121,3 +121,9 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_work(tmp_path, outp
     result = CliRunner().invoke(app, ["report", str(source), "-o", str(tmp_path / output), *SMALL])
     assert result.exit_code == 2
     assert word in result.output
+
+
+def test_a_noisy_image_is_said_to_be_so_and_a_flat_one_is_not(made):
+    grains = np.random.default_rng(0).normal(128, 20, (48, 40)).clip(0, 255).astype(np.uint8)
+    assert "This image looks noisy" in made(grains)
+    assert "This image looks" not in made(np.tile(np.arange(40, dtype=np.uint8), (48, 1)))

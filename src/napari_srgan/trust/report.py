@@ -26,6 +26,7 @@ from napari_srgan.inference.images import (
 from napari_srgan.inference.settings import Progress, Settings, iter_recorded
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.trust.assess import Assessment, iter_assess_array
+from napari_srgan.trust.looks import FOR_PHOTOGRAPHS, looks_of
 
 WIDEST = 900  # pixels of a picture of the whole; larger ones are made smaller
 DETAIL = 192  # pixels of the result, along each side of the detail
@@ -71,7 +72,10 @@ def iter_report(
         index = found.invention.densest[:-2]
     values = range_for(value_ranges(image, layout, normalize), layout, index)
     figures = figures_of(image, layout, values, found, index)
-    return page(name, list(_sentences(model, found, index, len(planes))), figures, made_by)
+    said = [*_sentences(model, found, index, len(planes))]
+    if model.name != FOR_PHOTOGRAPHS:
+        said += looks_of(_shown(image[index], layout, values).mean(-1) / 255).advice()
+    return page(name, said, figures, made_by)
 
 
 def _sentences(
