@@ -46,6 +46,8 @@ def checkout(tmp_path, random_network):
     """A checkout of two tiny models, nothing derived yet, and one that is not bundled."""
     weights = tmp_path / "weights"
     weights.mkdir()
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "comparison.md").write_text(CARD)
     entries = []
     for features, name in ((4, "srresnet-x4"), (8, "other-x4")):
         network = random_network(blocks=1, features=features)
@@ -93,7 +95,7 @@ def named(cards, checkout, benchmarks, capsys, distances=DISTANCES):
     """Return what a check names."""
     capsys.readouterr()
     status = cards.run(checkout, benchmarks, distances, check=True)
-    found = capsys.readouterr().out.partition("\n\n")[2].splitlines()
+    found = capsys.readouterr().out.rpartition("\n\n")[2].splitlines()
     assert status == (found != ["Every number is as measured."])
     return found if status else []
 

@@ -4,8 +4,9 @@
 
 Measures each model of `weights/registry.json` whose file lies beside it, in float32, on Set5 and
 Set14 below BENCHMARKS, and writes: in the registry digest, size and metrics; in each card
-`weights/NAME.md` the facts of the file, then the scores; in the README the table of models. In
-Markdown these stand between `measured` marks. With --check nothing is written: each number that
+`weights/NAME.md` the facts of the file, then the scores; in the README the table of models; in
+`docs/comparison.md` papers' tables, what is measured beside their figures. In Markdown these stand
+between `measured` marks. With --check nothing is written: each number that
 differs is named, and the exit status is then 1. A number agrees within one unit of the last digit
 that the tables show, for processors round differently.
 
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from measured import Document, agree
+from papers import EDSR_TABLE_3, TABLE_2, as_markdown
 
 from napari_srgan.graph.analyse import multiply_adds
 from napari_srgan.graph.trace import trace
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from napari_srgan.training.metrics.learned import Distance
+
+    from napari_srgan.models.generator import Generator
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_SETS = ("Set5", "Set14")
@@ -118,6 +122,7 @@ def run(root: Path, benchmarks: Path, distances: Mapping[str, Distance], *, chec
         titles = ", ".join(column_of(name).title for name in absent)
         raise FileNotFoundError(f"{titles}: the networks are not here. {HOW_TO_GET}")
     registry, readme = root / "weights" / "registry.json", Document.read(root / "README.md", 1)
+    comparison = Document.read(root / "docs" / "comparison.md", 2)
     entries = read_entries(registry)
     models = load_shipped(entries, registry.parent)
     # All that can fail does before the measuring, which takes minutes.
@@ -125,10 +130,13 @@ def run(root: Path, benchmarks: Path, distances: Mapping[str, Distance], *, chec
     also = dict(FURTHER) | measures_of(distances)
     results = measure(models, find_benchmarks(benchmarks), also)
     print(as_table(results))
+    tables = [as_markdown(table, results) for table in (TABLE_2, EDSR_TABLE_3)]
+    print("\n" + "\n".join(tables))
 
     facts = [facts_of(one, results) for one in models]
     parts = [card_parts(one, results) for one in models]
     documents = [*zip(cards, parts, strict=True), (readme, [models_table(models, results)])]
+    documents.append((comparison, tables))
     if check:
         found = _all_departures(models, facts, documents, absent)
         print("\n" + ("\n".join(found) or "Every number is as measured."))
@@ -262,8 +270,7 @@ def card_parts(one: Shipped, results: Results) -> list[str]:
         "file": f"`{one.path.name}`, {_spaced(len(content))} bytes",
         "sha256": f"`{_digest(content)}`",
         "licence": one.entry["licence"],
-        "network": f"{network.blocks} residual blocks, {network.features} features, "
-        f"{_spaced(parameters)} parameters",
+        "network": f"{_in_words(network)}, {_spaced(parameters)} parameters",
         "cost": f"{_spaced(one.cost)} multiply-adds for each input pixel",
     }
     rows = [f"| {key} | {value} |" for key, value in file.items()]
@@ -273,6 +280,15 @@ def card_parts(one: Shipped, results: Results) -> list[str]:
     }
     scores = ["```", f"$ {EVALUATE.format(name=one.name)}", as_table(shown), "```"]
     return ["\n".join([*lines, ""]) for lines in (["| | |", "|---|---|", *rows], scores)]
+
+
+def _in_words(network: Generator) -> str:
+    """Return a network's sizes."""
+    sizes = network.sizes()
+    if "blocks" in sizes:
+        return f"{sizes['blocks']} residual blocks, {sizes['features']} features"
+    others = {name: size for name, size in sizes.items() if name not in ("channels", "scale")}
+    return ", ".join(f"{name} {size}" for name, size in others.items())
 
 
 def models_table(models: Sequence[Shipped], results: Results) -> str:
