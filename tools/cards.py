@@ -42,9 +42,8 @@ from napari_srgan.training.metrics.table import FURTHER, Measure, column_of, mea
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from napari_srgan.training.metrics.learned import Distance
-
     from napari_srgan.models.generator import Generator
+    from napari_srgan.training.metrics.learned import Distance
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_SETS = ("Set5", "Set14")
