@@ -115,6 +115,27 @@ def test_a_filled_checkout_passes_the_check_and_filling_again_changes_nothing(
     assert {path: path.read_bytes() for path in filled.rglob("*.*")} == before
 
 
+def test_the_card_of_a_model_with_a_law_says_how_true_it_is(cards, checkout, benchmarks, capsys):
+    registry = checkout / "weights" / "registry.json"
+    entries = json.loads(registry.read_text())
+    entries[1]["uncertainty"] = [2.0, 0.9]
+    registry.write_text(json.dumps(entries))
+    card = checkout / "weights" / "other-x4.md"
+    with pytest.raises(ValueError, match="has 2 derived parts and should have 3"):
+        cards.run(checkout, benchmarks, DISTANCES, check=False)
+    card.write_text(f"{CARD}\n{BEGIN}\n{END}\n")
+    cards.run(checkout, benchmarks, DISTANCES, check=False)
+
+    part = card.read_text().rpartition(BEGIN)[2]
+    assert "calibrate --model other-x4 --data BENCHMARKS --hold" in part
+    assert "error to expect = 2 · spread ^ 0.9" in part
+    assert "images            2" in part
+    replace(card, "found / expected  ", "found / expected  9")
+    found = named(cards, checkout, benchmarks, capsys)
+    assert found
+    assert all(line.startswith("other-x4.md: found / expected") for line in found)
+
+
 def test_the_registry_gets_what_the_files_are_and_measure(filled):
     first, second, away = parse_registry((filled / "weights" / "registry.json").read_text())
     for one in (first, second):

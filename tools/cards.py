@@ -10,6 +10,13 @@ between `measured` marks. With --check nothing is written: each number that
 differs is named, and the exit status is then 1. A number agrees within one unit of the last digit
 that the tables show, for processors round differently.
 
+
+`weights/NAME.md` the facts of the file, then the scores, then, of a model whose errors follow from
+their spread by a law, how true that is there; in the README the table of models. In Markdown these
+stand between `measured` marks. With --check nothing is written: each number that differs is named,
+and the exit status is then 1. A number agrees within one unit of the last digit that the tables
+show, for processors round differently.
+
 LPIPS and DISTS look through AlexNet and VGG16, whose weights are found where `evaluate` finds them,
 or in a folder. Without them nothing is filled in; a check leaves those columns as they are.
 """
@@ -34,6 +41,7 @@ from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings, finish
 from napari_srgan.store.checkpoint import Model, load_checkpoint
 from napari_srgan.store.registry import parse_registry
+from napari_srgan.training.metrics.calibration import as_lines, iter_calibrate
 from napari_srgan.training.metrics.evaluate import DECIMALS, Results, as_table, iter_evaluate
 from napari_srgan.training.metrics.learned import HOW_TO_GET, LEARNED, find_distances
 from napari_srgan.training.metrics.pairs import Pair, find_data_sets
@@ -58,6 +66,7 @@ COLUMNS = (
     ("high frequency", "Set14", "high_frequency"),
 )
 EVALUATE = "python -m napari_srgan.training evaluate --model {name} --data BENCHMARKS"
+CALIBRATE = "python -m napari_srgan.training calibrate --model {name} --data BENCHMARKS --hold"
 
 Entry = dict[str, Any]
 
@@ -79,6 +88,11 @@ class Shipped:
     def cost(self) -> int:
         """Multiply-adds for each input pixel."""
         return multiply_adds(trace(self.model.network))
+
+    @property
+    def parts(self) -> int:
+        """How many derived parts its card has."""
+        return 2 if self.entry["uncertainty"] is None else 3
 
 
 def main() -> int:
@@ -125,15 +139,16 @@ def run(root: Path, benchmarks: Path, distances: Mapping[str, Distance], *, chec
     entries = read_entries(registry)
     models = load_shipped(entries, registry.parent)
     # All that can fail does before the measuring, which takes minutes.
-    cards = [Document.read(registry.with_name(f"{one.name}.md"), 2) for one in models]
+    cards = [Document.read(registry.with_name(f"{one.name}.md"), one.parts) for one in models]
+    data_sets = find_benchmarks(benchmarks)
     also = dict(FURTHER) | measures_of(distances)
-    results = measure(models, find_benchmarks(benchmarks), also)
+    results = measure(models, data_sets, also)
     print(as_table(results))
     tables = [as_markdown(table, results) for table in (TABLE_2, EDSR_TABLE_3)]
     print("\n" + "\n".join(tables))
 
     facts = [facts_of(one, results) for one in models]
-    parts = [card_parts(one, results) for one in models]
+    parts = [[*card_parts(one, results), *trust_parts(one, data_sets)] for one in models]
     documents = [*zip(cards, parts, strict=True), (readme, [models_table(models, results)])]
     documents.append((comparison, tables))
     if check:
@@ -288,6 +303,16 @@ def _in_words(network: Generator) -> str:
         return f"{sizes['blocks']} residual blocks, {sizes['features']} features"
     others = {name: size for name, size in sizes.items() if name not in ("channels", "scale")}
     return ", ".join(f"{name} {size}" for name, size in others.items())
+
+
+def trust_parts(one: Shipped, data_sets: dict[str, list[Pair]]) -> list[str]:
+    """Return the part of a card on how true its expected errors are; none where it has none."""
+    law = one.entry["uncertainty"]
+    if law is None:
+        return []
+    steps = iter_calibrate(one.model, data_sets, border=one.model.scale, law=tuple(law))
+    lines = ["```", f"$ {CALIBRATE.format(name=one.name)}", as_lines(finish(steps)), "```"]
+    return ["\n".join([*lines, ""])]
 
 
 def models_table(models: Sequence[Shipped], results: Results) -> str:

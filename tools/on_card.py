@@ -104,7 +104,13 @@ def main() -> int:
 def _train(session: Session, options: argparse.Namespace) -> None:
     """Train for as long as there is time, its steps set by the pace of a short run before."""
     images, device = options.images.absolute(), ("--device", options.device)
-    given = ("--recipe", options.recipe, "--cache", session.out / "cache", *device)
+    given: tuple[object, ...] = (
+        "--recipe",
+        options.recipe,
+        "--cache",
+        session.out / "cache",
+        *device,
+    )
     given += tuple(f"--hold-back={pattern}" for pattern in options.hold_back)
     given += () if options.start_from is None else ("--start-from", options.start_from.absolute())
     probe, run = session.out / "probe", session.out / "run"

@@ -27,7 +27,7 @@ from napari_srgan.training.data.degradations.reduce import reduction_of
 from napari_srgan.training.data.sources import find_sources
 from napari_srgan.training.data.write_pairs import iter_write_pairs, matching
 from napari_srgan.training.metrics.evaluate import as_table, iter_evaluate
-from napari_srgan.training.metrics.lpips import find_distances
+from napari_srgan.training.metrics.learned import find_distances
 from napari_srgan.training.metrics.pairs import find_data_sets
 from napari_srgan.training.metrics.table import measures_of
 
