@@ -28,15 +28,21 @@ class Average(Generic[Averaged]):
     def __init__(self, network: Averaged, decay: float) -> None:
         self.network: Averaged = copy.deepcopy(network).eval().requires_grad_(False)
         self._decay, self._updates = decay, 0
+        device = next(self.network.parameters()).device
+        self._share = torch.zeros((), device=device)  # of the latest state, in the average
 
-    @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        """Take one more update of the network into account."""
+    def begin_update(self) -> None:
+        """Count one more update of the network, before :meth:`update` takes it in."""
         self._updates += 1
         # Early on the past is short: without this the random start would linger for 1/(1 − decay).
         decay = min(self._decay, self._updates / (self._updates + 10))
+        self._share.fill_(1 - decay)
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Take the latest state of the network into account."""
         for average, latest in zip(self.network.parameters(), network.parameters(), strict=True):
-            average.lerp_(latest, 1 - decay)
+            average.lerp_(latest, self._share)
         for copied, buffer in zip(self.network.buffers(), network.buffers(), strict=True):
             copied.copy_(buffer)
 

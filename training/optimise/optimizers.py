@@ -57,15 +57,32 @@ class NetworkOptimizer:
         self._matrices = [_rows(kernel.detach()).view(len(kernel), -1) for kernel in self._kernels]
         by_muon = {id(kernel) for kernel in self._kernels}
         others = [p for p in network.parameters() if id(p) not in by_muon]
-        self._optimizers: dict[str, torch.optim.Optimizer] = {
-            "adam": torch.optim.Adam(
-                _in_proportion(network, others) if relative else others, betas=betas
-            )
-        }
+        # On a card rates are in its memory, so that a step can be recorded and replayed.
+        self._on_card = others[0].is_cuda
+        self._options = {"fused": True, "capturable": True} if self._on_card else {}
+        groups = _in_proportion(network, others) if relative else others
+        adam = torch.optim.Adam(groups, betas=betas, **self._options)
+        self._optimizers: dict[str, torch.optim.Optimizer] = {"adam": adam}
+        self._place_rates()
         if self._matrices:
             self._optimizers["muon"] = _muon(self._matrices)
 
-    def step(self, loss: Tensor, learning_rate: float, at_output: Tensor | None = None) -> Tensor:
+    def set_rate(self, learning_rate: float) -> None:
+        """Set the size of the next steps."""
+        for optimizer in self._optimizers.values():
+            for group in optimizer.param_groups:
+                rate = learning_rate * group.get(_SHARE, 1.0)
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate
+
+    def _place_rates(self) -> None:
+        if self._on_card:
+            for group in self._optimizers["adam"].param_groups:
+                group["lr"] = torch.zeros((), device=group["params"][0].device)
+
+    def step(self, loss: Tensor, at_output: Tensor | None = None) -> Tensor:
         """Make one step down a loss and return the norm of its gradient.
 
         In place of a loss it may be the network's output, with the loss's gradient at it.
@@ -79,8 +96,6 @@ class NetworkOptimizer:
         for kernel, matrix in zip(self._kernels, self._matrices, strict=True):
             matrix.grad = None if kernel.grad is None else _rows(kernel.grad).flatten(1)
         for optimizer in self._optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate * group.get(_SHARE, 1.0)
             optimizer.step()
         return norm
 
@@ -91,7 +106,13 @@ class NetworkOptimizer:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what :meth:`state` returned."""
         for name, optimizer in self._optimizers.items():
-            optimizer.load_state_dict(state[name])
+            given = state[name]
+            if name == "adam":  # what is saved may be of another kind of device
+                here = {"fused": None, "capturable": False, **self._options}
+                groups = [{**group, **here} for group in given["param_groups"]]
+                given = {**given, "param_groups": groups}
+            optimizer.load_state_dict(given)
+        self._place_rates()
 
 
 def _in_proportion(network: nn.Module, parameters: list[nn.Parameter]) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ from napari_srgan.training.optimise.losses import (
 from napari_srgan.training.optimise.optimizers import NetworkOptimizer
 from napari_srgan.training.optimise.schedules import dropped, faded, halved, warmed_up
 from napari_srgan.training.optimise.supervision import Supervised, supervised_loss
+from napari_srgan.training.run.recorded_step import in_one_launch
 
 State: TypeAlias = dict[str, Any]
 
@@ -119,6 +120,9 @@ class PretrainTrainer:
             relative=self._phase.rate_of == "layer",
             most=self._phase.most_gradient,
         )
+        one_alone = team.size == 1 and len(self.generator.scales) == 1
+        self._recorded_on = device if one_alone and _is_repeated(self._phase) else None
+        self._work = in_one_launch(self._learn, self._recorded_on)
 
     def learning_rate(self) -> float:
         """Return the rate of the next update."""
@@ -143,18 +147,25 @@ class PretrainTrainer:
 
         Of a network of several scales, the one that the images are of is trained.
         """
-        scale = high.shape[-1] // low.shape[-1]
         high = 2 * high - 1
         if self._teacher is not None:
             high = self._teacher.lesson(low, high)
         _to_training(self.generator, self._phase.batch_norm)
+        self._optimizer.set_rate(self.learning_rate())
+        self.average.begin_update()
+        measured = self._work(low, high)
+        self.step += 1
+        return measured
+
+    def _learn(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """Do an update's work on low images and high ones in [-1, 1]; return what it measured."""
+        scale = high.shape[-1] // low.shape[-1]
         with self._autocast():
             made = self._shared(low, scale)
         signed = [to_signed(image.float(), self.generator.value_range) for image in made]
         terms = self._terms(signed, high, scale)
-        norm = self._optimizer.step(sum_of(terms), self.learning_rate())
+        norm = self._optimizer.step(sum_of(terms))
         self.average.update(self.generator)
-        self.step += 1
         return {**{name: term.detach() for name, term in terms.items()}, "gradient": norm}
 
     def _terms(self, images: list[Tensor], high: Tensor, scale: int) -> dict[str, Tensor]:
@@ -185,6 +196,7 @@ class PretrainTrainer:
         self.average.restore(state["average"])
         self._optimizer.restore(state["optimiser"])
         torch.set_rng_state(state["random"])
+        self._work = in_one_launch(self._learn, self._recorded_on)  # the state is elsewhere now
 
 
 class AdversarialTrainer:
@@ -238,6 +250,9 @@ class AdversarialTrainer:
         high = 2 * high - 1
         _to_training(self.generator, self._phase.batch_norm)
         self.discriminator.train()
+        for optimizer in (self._optimizer, self._critic_optimizer):
+            optimizer.set_rate(self.learning_rate())
+        self.average.begin_update()
         with self._autocast():
             upscaled = self._shared_generator(low).float()
         upscaled = to_signed(upscaled, self.generator.value_range)
@@ -254,7 +269,7 @@ class AdversarialTrainer:
             real = self._shared_discriminator(self._moved(high))
             fake = self._shared_discriminator(self._moved(upscaled))
         loss = discriminator_loss(real.float(), fake.float())
-        norm = self._critic_optimizer.step(loss, self.learning_rate())
+        norm = self._critic_optimizer.step(loss)
         return {
             "discriminator": loss.detach(),
             "discriminator_gradient": norm,
@@ -283,7 +298,7 @@ class AdversarialTrainer:
         # Each term's gradient is taken to the output, and their sum from there on: as much work as
         # one backward pass, and it tells which term has how much of a say.
         slopes = {name: torch.autograd.grad(term, upscaled)[0] for name, term in terms.items()}
-        norm = self._optimizer.step(upscaled, self.learning_rate(), at_output=sum_of(slopes))
+        norm = self._optimizer.step(upscaled, at_output=sum_of(slopes))
         return {
             **{name: term.detach() for name, term in terms.items()},
             "gradient": norm,
@@ -362,6 +377,15 @@ class Autocast:
     def __call__(self) -> torch.autocast:
         """Return the context."""
         return torch.autocast(self._device, torch.bfloat16, enabled=self._wanted)
+
+
+def _is_repeated(phase: Pretrain) -> bool:
+    """Tell whether every step does the same: draws no noise, and weighs its terms as before."""
+    return (
+        phase.optimizer == "adam"  # Muon waits for its device
+        and phase.recursive_share == 0
+        and not phase.content_loss.startswith("lpips")
+    )
 
 
 def _placed(network: Any, device: torch.device, team: Team) -> Any:

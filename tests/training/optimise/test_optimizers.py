@@ -30,6 +30,11 @@ def loss_of(network: nn.Module, seed: int) -> torch.Tensor:
     return (network(low) - torch.rand(2, 3, 24, 24, generator=random)).square().mean()
 
 
+def step_of(optimizer: NetworkOptimizer, loss: torch.Tensor, rate: float = 1e-3) -> torch.Tensor:
+    optimizer.set_rate(rate)
+    return optimizer.step(loss)
+
+
 def weights(network: nn.Module) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in network.named_parameters()}
 
@@ -41,7 +46,7 @@ def test_adam_is_torchs(network) -> None:
         torch.optim.Adam(other.parameters(), 1e-3, BETAS),
     )
     for seed in range(3):
-        norm = optimizer.step(loss_of(network, seed), 1e-3)
+        norm = step_of(optimizer, loss_of(network, seed))
         adam.zero_grad()
         loss_of(other, seed).backward()
         assert float(norm) == pytest.approx(
@@ -54,7 +59,7 @@ def test_adam_is_torchs(network) -> None:
 @needs_muon
 def test_muon_makes_all_directions_of_a_kernels_step_about_equally_long(network) -> None:
     before = weights(network)
-    NetworkOptimizer(network, BETAS, "muon").step(loss_of(network, 0), 1e-3)
+    step_of(NetworkOptimizer(network, BETAS, "muon"), loss_of(network, 0))
     kernels = [name for name, p in before.items() if p.ndim == 4]
     for name in kernels[1:-1]:
         moved = (weights(network)[name] - before[name]).flatten(1)
@@ -66,8 +71,8 @@ def test_muon_makes_all_directions_of_a_kernels_step_about_equally_long(network)
 @needs_muon
 def test_all_but_the_inner_kernels_move_as_by_adam(network) -> None:
     other = copy.deepcopy(network)
-    NetworkOptimizer(network, BETAS, "muon").step(loss_of(network, 0), 1e-3)
-    NetworkOptimizer(other, BETAS).step(loss_of(other, 0), 1e-3)
+    step_of(NetworkOptimizer(network, BETAS, "muon"), loss_of(network, 0))
+    step_of(NetworkOptimizer(other, BETAS), loss_of(other, 0))
     by_muon, by_adam = weights(network), weights(other)
     kernels = [name for name, p in by_adam.items() if p.ndim == 4]
     alike = {name for name in by_adam if torch.equal(by_muon[name], by_adam[name])}
@@ -79,13 +84,13 @@ def test_all_but_the_inner_kernels_move_as_by_adam(network) -> None:
 def test_a_continued_descent_is_the_same_bit_for_bit(network, kind) -> None:
     optimizer = NetworkOptimizer(network, BETAS, kind)
     for seed in range(2):
-        optimizer.step(loss_of(network, seed), 1e-3)
+        step_of(optimizer, loss_of(network, seed))
     other = copy.deepcopy(network)
     goes_on = NetworkOptimizer(other, BETAS, kind)
     goes_on.restore(copy.deepcopy(optimizer.state()))
     for seed in range(2, 4):
-        optimizer.step(loss_of(network, seed), 1e-3)
-        goes_on.step(loss_of(other, seed), 1e-3)
+        step_of(optimizer, loss_of(network, seed))
+        step_of(goes_on, loss_of(other, seed))
     assert all(torch.equal(weights(network)[name], p) for name, p in weights(other).items())
 
 
@@ -104,7 +109,7 @@ def test_a_relative_step_is_in_proportion_to_the_layer_and_of_its_bias_too(netwo
     with torch.no_grad():
         network.tail.last.weight.mul_(1e-3)
     before = weights(network)
-    NetworkOptimizer(network, BETAS, relative=True).step(loss_of(network, 0), 1e-2)
+    step_of(NetworkOptimizer(network, BETAS, relative=True), loss_of(network, 0), 1e-2)
     after = weights(network)
     for layer in ("tail.last", "body.head"):
         size = before[f"{layer}.weight"].square().mean().sqrt()
@@ -115,19 +120,19 @@ def test_a_relative_step_is_in_proportion_to_the_layer_and_of_its_bias_too(netwo
 
 def test_the_share_of_a_layer_is_that_of_its_start_in_a_run_that_goes_on(network) -> None:
     first = NetworkOptimizer(network, BETAS, relative=True)
-    first.step(loss_of(network, 0), 0.5)
+    step_of(first, loss_of(network, 0), 0.5)
     saved, at = copy.deepcopy(first.state()), copy.deepcopy(network)
-    first.step(loss_of(network, 1), 0.5)
+    step_of(first, loss_of(network, 1), 0.5)
     second = NetworkOptimizer(at, BETAS, relative=True)
     second.restore(saved)
-    second.step(loss_of(at, 1), 0.5)
+    step_of(second, loss_of(at, 1), 0.5)
     found, expected = weights(at), weights(network)
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 def test_a_gradient_that_is_too_long_is_shortened_and_measured_as_it_was(network) -> None:
     other = copy.deepcopy(network)
-    norm = NetworkOptimizer(network, BETAS, most=1e-3).step(loss_of(network, 0), 1e-3)
-    assert norm == NetworkOptimizer(other, BETAS).step(loss_of(other, 0), 1e-3)
+    norm = step_of(NetworkOptimizer(network, BETAS, most=1e-3), loss_of(network, 0))
+    assert norm == step_of(NetworkOptimizer(other, BETAS), loss_of(other, 0))
     gradients = [p.grad for p in network.parameters()]
     assert float(torch.nn.utils.get_total_norm(gradients)) == pytest.approx(1e-3, rel=1e-3)
