@@ -41,10 +41,12 @@ MAY_IMPORT = {
     "inference": {"models", "graph", "store", "weights", "files", "processes"},
     "trust": {"files", "graph", "store", "inference"},
     "rating": {"files", "inference", "store", "resampling", "wording"},
+    "ngff": {"files", "pyramid"},
+    "volume": {"ngff", "pyramid", "files", "inference", "store"},
     "batch": {"files", "inference", "store"},
     "plugin": {"files", "inference", "store", "trust", "rating", "pyramid", "wording"},
     "api": {"files", "inference", "store", "trust", "plugin"},
-    "cli": {"files", "inference", "store", "trust", "batch", "terminal"},
+    "cli": {"files", "inference", "store", "trust", "batch", "ngff", "volume", "terminal"},
     "training": {
         *("trust", "rating", "inference", "store", "graph", "models", "files"),
         *("weights", "resampling", "wording", "terminal"),
@@ -68,6 +70,8 @@ PACKAGES = {
     "inference": {"torch", "numpy"},
     "trust": {"torch", "numpy"},
     "rating": {"numpy"},
+    "ngff": {"numpy", "zarr"},
+    "volume": {"numpy", "zarr"},
     "batch": {"numpy"},
     "plugin": {"numpy", "napari"},
     "api": {"numpy", "napari", "dask"},
@@ -106,7 +110,7 @@ MORE_PACKAGES = {
     "training.watch.curves": {"matplotlib"},
 }
 # What an extra of pyproject.toml brings, for those who want what needs it.
-EXTRAS = {"matplotlib": "training"}
+EXTRAS = {"matplotlib": "training", "zarr": "zarr"}
 # Where a distribution is not called as its package is.
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "napari.qt": "napari"}
 PRINTS = {"cli", "training.cli"}

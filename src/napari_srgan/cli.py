@@ -75,7 +75,7 @@ def upscale(
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace files that exist.")] = False,
 ) -> None:
-    """Upscale image files, keeping their bit depth and pixel size.
+    """Upscale image files, or an OME-Zarr image, keeping their bit depth and pixel size.
 
     A file that cannot be upscaled is named at the end, after all others, and the exit status is 1.
     An input is never overwritten.
@@ -90,14 +90,20 @@ def upscale(
         from napari_srgan.store.load import load_model
         from napari_srgan.store.registry import DEFAULT_MODEL
 
+        of_store = _is_of_store(inputs, output)
         with warnings_printed("napari_srgan"):
-            tasks = plan_tasks(inputs, output, overwrite=overwrite)
+            tasks = [] if of_store else plan_tasks(inputs, output, overwrite=overwrite)
+        if of_store:
+            _check_store(inputs, output, overwrite=overwrite)
         parse_normalize(normalize)
         settings = Settings(
             device, precision, _tile(tile), _nan(nan), _quality(quality), consistent
         )
         choose_precision(precision, choose_devices(device)[0], np.dtype(np.uint8))
         loaded = load_model(model or DEFAULT_MODEL, scale=scale, dialect=read_as)
+    if of_store:
+        _upscale_store(inputs[0], output, loaded, normalize, settings)
+        return
     with warnings_printed("napari_srgan"):
         failed = sum(
             not _upscale_one(task, loaded, normalize, settings, channel_axis) for task in tasks
@@ -132,6 +138,47 @@ def _upscale_one(
     return True
 
 
+def _is_of_store(inputs: list[Path], output: Path) -> bool:
+    from napari_srgan.ngff.stored import is_store
+
+    return output.suffix == ".zarr" or any(is_store(path) for path in inputs)
+
+
+def _check_store(inputs: list[Path], output: Path, *, overwrite: bool) -> None:
+    from napari_srgan.ngff.stored import open_image
+    from napari_srgan.volume import check_target
+
+    if len(inputs) != 1:
+        raise ValueError(f"An OME-Zarr image is upscaled by itself; got {len(inputs)} inputs.")
+    open_image(inputs[0])  # for its errors
+    check_target(inputs[0], output, overwrite=overwrite)
+
+
+def _upscale_store(
+    source: Path, target: Path, model: Model, normalize: str, settings: Settings
+) -> None:
+    """Upscale an OME-Zarr image with a progress bar, or go on where it was interrupted."""
+    from tqdm import tqdm
+
+    from napari_srgan.volume import is_unfinished, iter_upscale_store
+
+    if is_unfinished(target):
+        say(f"Going on with {target}, if it was begun with the same choices.", err=True)
+    with _told(), warnings_printed("napari_srgan"):
+        try:
+            with tqdm(desc=source.name, unit="px", unit_scale=True, leave=False) as bar:
+                _with_bar(
+                    iter_upscale_store(
+                        source, target, model, normalize=normalize, settings=settings
+                    ),
+                    bar,
+                )
+        except KeyboardInterrupt:
+            say("Stopped. The same command goes on where it was.", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+    say(str(target))
+
+
 @app.command()
 def info(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Image files.")],
@@ -142,12 +189,13 @@ def info(
     """
     from napari_srgan.files import read_header
     from napari_srgan.files.summary import origin_of, summary_of
+    from napari_srgan.ngff.stored import is_store, open_image
 
     failed = False
     for path in files:
         try:
-            header = read_header(path)
-        except OSError as error:
+            header = open_image(path).header() if is_store(path) else read_header(path)
+        except (OSError, ImportError) as error:
             say(error, err=True)
             failed = True
             continue
@@ -344,7 +392,7 @@ def _told() -> Iterator[None]:
     """End the program with an error's message where it is the user's to mend."""
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         say(f"Error: {error}", err=True)
         raise typer.Exit(2) from error
 

@@ -32,8 +32,7 @@ from napari_srgan.inference.images import (
     range_of_planes,
     rule_for,
 )
-from napari_srgan.inference.planes import Normalization, Plane, Target
-from napari_srgan.inference.run import iter_planes, must_fill, set_up
+from napari_srgan.inference.run import iter_window, must_fill, set_up
 from napari_srgan.inference.settings import Settings, provenance
 from napari_srgan.inference.tiling import Tile, tiles
 from napari_srgan.store.checkpoint import Model
@@ -53,26 +52,15 @@ class _Window:
 
     settings: Settings
     tile: Tile
-    colour: bool
 
     def __call__(self, window: Array, values: ValueRange, model: Model) -> Array:
         check_not_masked(window)  # of chunks that the array did not say are masked
         pixels = np.asarray(window)
-        alpha = pixels[..., 3] if pixels.ndim == 3 and pixels.shape[2] == 4 else None
-        colours = pixels if alpha is None else pixels[..., :3]
-        layout = layout_of(colours.shape, colours.dtype, self.colour)
         rows, columns = self.tile.rows, self.tile.columns
-        values = values.widened(layout.dtype) if self.settings.consistent else values
         shape = (model.scale * rows.length, model.scale * columns.length, *pixels.shape[2:])
         high = np.empty(shape, pixels.dtype)
-        plane = Plane(
-            colours, alpha, Normalization(values, layout.dtype), model.scale, Target(high),
-            keep=(rows.crop_slice(), columns.crop_slice()),
-        )  # fmt: skip
         with _one_at_a_time:
-            must_fill(colours, layout, self.settings.nan)  # for its error
-            runner = set_up(layout, model, self.settings)
-            for _ in iter_planes([plane], model, layout, runner, self.settings):
+            for _ in iter_window(pixels, self.tile, values, model, self.settings, high):
                 pass
         return high
 
@@ -125,7 +113,7 @@ def upscale_lazily(
     network = set_up(layout, model, settings).network
     ranges = _lazy_ranges(image, layout, normalize)
     shared = delayed(model, pure=True, traverse=False)
-    windows = [_Window(settings, tile, layout.channels > 0) for tile in _windows(layout, network)]
+    windows = [_Window(settings, tile) for tile in _windows(layout, network)]
     planes = [
         _lazy_plane(
             _whole_if_filled(image[index], layout, settings),

@@ -30,10 +30,11 @@ from napari_srgan.inference.images import (
     value_ranges,
 )
 from napari_srgan.inference.multi_device import iter_spread
-from napari_srgan.inference.planes import Plane, Target
+from napari_srgan.inference.planes import Normalization, Plane, Target
 from napari_srgan.inference.planning import Tiles, check_tile
 from napari_srgan.inference.runner import Runner, runner_for
 from napari_srgan.inference.settings import NotFinite, Progress, Settings, finish
+from napari_srgan.inference.tiling import Tile
 from napari_srgan.inference.verify import first_use_note
 from napari_srgan.store.cache import cache_folder
 from napari_srgan.store.checkpoint import Model
@@ -227,6 +228,36 @@ def iter_planes(
     finally:
         for device in devices:
             release_memory(device)
+
+
+def iter_window(
+    pixels: Array, tile: Tile, values: ValueRange, model: Model, settings: Settings, high: Array
+) -> Iterator[Progress]:
+    """Upscale a window of a plane, of which a part is kept, yielding progress.
+
+    Parameters
+    ----------
+    pixels : ndarray
+        What ``tile`` reads: ``(h, w)``, ``(h, w, 3)``, or ``(h, w, 4)`` with hidden colours filled.
+    tile : Tile
+        Where the window lies, and what of it is kept.
+    values : ValueRange
+        Of the whole image.
+    model, settings
+        Which upscale it.
+    high : ndarray
+        Filled with the result: that of the part that is kept.
+    """
+    alpha = pixels[..., 3] if pixels.ndim == 3 and pixels.shape[2] == 4 else None
+    colours = pixels if alpha is None else pixels[..., :3]
+    layout = layout_of(colours.shape, colours.dtype, pixels.ndim == 3)
+    values = values.widened(layout.dtype) if settings.consistent else values
+    keep = tile.rows.crop_slice(), tile.columns.crop_slice()
+    normalization = Normalization(values, layout.dtype)
+    plane = Plane(colours, alpha, normalization, model.scale, Target(high), keep=keep)
+    must_fill(colours, layout, settings.nan)  # for its error
+    runner = set_up(layout, model, settings)
+    yield from iter_planes([plane], model, layout, runner, settings)
 
 
 def result_array(out: Any, layout: Layout, scale: int) -> Any:

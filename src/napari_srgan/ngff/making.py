@@ -1,0 +1,86 @@
+"""Stores in the making: hidden until they are whole, and gone on with where they were left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from napari_srgan.files.locks import take_lock
+
+
+class Making:
+    """A store that is being made in a hidden folder beside its place, and what of it is done.
+
+    Parameters
+    ----------
+    target : Path
+        Where it will be.
+    job : mapping
+        What it is made of and how, in values of JSON: a folder left by another job is thrown away.
+    """
+
+    def __init__(self, target: Path, job: Mapping[str, Any]) -> None:
+        self.target, self.folder = target, hidden_folder(target)
+        self.store, self._journal = self.folder / "store", self.folder / "journal"
+        self._job = json.dumps(job, sort_keys=True)
+        self.done: set[str] = set()
+
+    def begin(self) -> None:
+        """Read what is done, or begin anew."""
+        lines = self._journal.read_text("utf-8").split("\n") if self._journal.exists() else []
+        if lines[:1] == [self._job]:
+            whole = lines[1:-1]  # what follows the last line's end was torn
+            self.done = set(whole)
+        else:
+            shutil.rmtree(self.store, ignore_errors=True)
+        text = "".join(f"{line}\n" for line in (self._job, *sorted(self.done)))
+        part = self.folder / "journal.new"
+        part.write_text(text, "utf-8")
+        part.replace(self._journal)
+
+    def mark(self, key: str) -> None:
+        """Note that something is done, of which everything is written."""
+        with self._journal.open("a", encoding="utf-8") as file:
+            file.write(f"{key}\n")
+        self.done.add(key)
+
+    def finish(self) -> None:
+        """Put the store, which is whole, in its place; what was there goes."""
+        if self.target.exists():
+            self.target.replace(self.folder / "before")
+        self.store.replace(self.target)
+
+
+@contextmanager
+def made_whole(target: Path, job: Mapping[str, Any]) -> Iterator[Making]:
+    """Give a store to make, or to go on with; it becomes ``target`` when the body ends.
+
+    What is left where the body is interrupted, even by a kill, is hidden, no image to any reader,
+    and gone on with by the next call for the same job.
+
+    Raises
+    ------
+    OSError
+        If another process is making it, or nothing can be written there.
+    """
+    making = Making(target, job)
+    making.folder.mkdir(exist_ok=True)
+    lock_file = making.folder / "lock"
+    lock_file.touch()
+    lock = take_lock(lock_file)
+    if lock is None:
+        raise FileExistsError(f"Another process is writing {target}. Wait for it, or stop it.")
+    with lock:
+        making.begin()
+        yield making
+        making.finish()
+    shutil.rmtree(making.folder, ignore_errors=True)
+
+
+def hidden_folder(target: Path) -> Path:
+    """Return the folder in which a store is made."""
+    return target.with_name(f".{target.name}.part")
