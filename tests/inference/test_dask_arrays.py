@@ -218,16 +218,16 @@ def test_the_network_is_read_once_for_all_chunks(random_model, monkeypatch):
 
 
 def test_networks_run_one_at_a_time(random_model, monkeypatch):
-    running, most, iter_planes = [], [], dask_arrays.iter_planes
+    running, most, iter_window = [], [], dask_arrays.iter_window
 
     def watched(*arguments):
         running.append(1)
         most.append(len(running))
         time.sleep(0.002)  # long enough for another thread to come in
-        yield from iter_planes(*arguments)
+        yield from iter_window(*arguments)
         running.pop()
 
-    monkeypatch.setattr(dask_arrays, "iter_planes", watched)
+    monkeypatch.setattr(dask_arrays, "iter_window", watched)
     image = da.from_array(random_image((12, 40, 40)), chunks=(1, 40, 40))
 
     with dask.config.set(scheduler="threads", num_workers=4):
