@@ -30,6 +30,8 @@ BATCH_NORM = ("train", "frozen")
 BEST_BY = ("perceptual", "psnr")
 TAKEN = ("spread", "first")
 RATES = ("network", "layer")
+# Families that can start as interpolation.
+STARTED = ("srresnet", "srcnn", "espcn")
 SCHEDULES = ("constant", "cosine", "halving")
 # v5 §3.2: brings the VGG loss to the scale of the MSE; it enters eq. 5 squared, as about 0.006.
 VGG_SCALE_PAPER = 1 / 12.75
@@ -276,9 +278,9 @@ class Recipe:
             raise ValueError(
                 f"pretrain.recursive_share is for the family drcn; got {self.network.family}."
             )
-        if phase.start == "interpolation" and self.network.family not in ("srresnet", "srcnn"):
+        if phase.start == "interpolation" and self.network.family not in STARTED:
             raise ValueError(
-                "pretrain.start=interpolation is for the families srresnet and srcnn; got "
+                f"pretrain.start=interpolation is for the families {', '.join(STARTED)}; got "
                 f"{self.network.family}."
             )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from napari_srgan.inference.devices import half_precision
 from napari_srgan.models.discriminator import Discriminator
+from napari_srgan.models.espcn import ESPCN, start_as_bilinear
 from napari_srgan.models.families import FAMILIES
 from napari_srgan.models.generator import Generator
 from napari_srgan.models.srcnn import SRCNN, start_as_bicubic
@@ -58,6 +59,14 @@ class Trainer(Protocol):
         """Continue from what :meth:`state` returned."""
 
 
+# How a network of a family starts as interpolation.
+STARTS: dict[str, Callable[[Any], None]] = {
+    SRResNet.family: start_as_interpolation,
+    SRCNN.family: start_as_bicubic,
+    ESPCN.family: start_as_bilinear,
+}
+
+
 def build_network(recipe: Recipe) -> Generator:
     """Return a network of a recipe's family and sizes, its weights random."""
     return FAMILIES[recipe.network.family](**recipe.network.arguments)
@@ -69,10 +78,8 @@ def build_generator(recipe: Recipe, start: Generator | None = None) -> Generator
     network = build_network(recipe)
     if start is not None:
         network.load_state_dict(start.state_dict())
-    elif recipe.pretrain.start == "interpolation" and isinstance(network, SRResNet):
-        start_as_interpolation(network)
-    elif recipe.pretrain.start == "interpolation" and isinstance(network, SRCNN):
-        start_as_bicubic(network)
+    elif recipe.pretrain.start == "interpolation":
+        STARTS[network.family](network)
     return network
 
 

@@ -81,3 +81,33 @@ class ESPCN(LuminanceGenerator):
         y = torch.tanh(self.conv2(torch.tanh(self.conv1(low))))
         out: Tensor = self.shuffle(self.conv3(y))
         return out
+
+
+_RANGE = 0.2  # that luminance is reduced to, where tanh is nearly linear
+
+
+@torch.no_grad()
+def start_as_bilinear(network: ESPCN) -> None:
+    """Initialise a network so that, untrained, it nearly gives the bilinearly enlarged luminance.
+
+    The luminance travels through the first feature maps by centre taps, in a part of the range; the
+    last convolution has a tenth of its random weights beside. (Not in the paper, which starts at
+    random.)
+    """
+    for conv in (network.conv1, network.conv2):
+        conv.weight[0] = 0
+        conv.weight[0, 0, conv.kernel_size[0] // 2, conv.kernel_size[1] // 2] = 1
+    network.conv1.weight[0] *= _RANGE
+    network.conv3.weight *= 0.1
+    taps = _bilinear_taps(network.scale)
+    network.conv3.weight[:, 0] = (taps[:, None, :, None] * taps[None, :, None, :]).flatten(0, 1)
+    network.conv3.weight[:, 0] /= _RANGE
+    for conv in (network.conv1, network.conv2, network.conv3):
+        if conv.bias is not None:
+            conv.bias.zero_()
+
+
+def _bilinear_taps(scale: int) -> Tensor:
+    """Return what sub-pixels take of the pixels before, at and after theirs, ``(scale, 3)``."""
+    offset = (torch.arange(scale) + 0.5) / scale - 0.5
+    return torch.stack([(-offset).clamp_min(0), 1 - offset.abs(), offset.clamp_min(0)], 1)

@@ -6,9 +6,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from napari_srgan.training.config import from_settings
+from napari_srgan.training.config import STARTED, from_settings
 from napari_srgan.training.optimise.distributed import own_team
-from napari_srgan.training.run.trainers import AdversarialTrainer, random_translation, to_signed
+from napari_srgan.training.run.trainers import (
+    STARTS,
+    AdversarialTrainer,
+    random_translation,
+    to_signed,
+)
 
 SMALL = {
     "network.blocks": 1,
@@ -164,3 +169,7 @@ def test_losses_see_black_and_white_as_minus_and_plus_1(value_range) -> None:
     black, white = value_range
     made = to_signed(torch.tensor([black, (black + white) / 2, white]), value_range)
     assert made.tolist() == [-1, 0, 1]
+
+
+def test_every_family_that_can_start_as_interpolation_has_its_start() -> None:
+    assert tuple(STARTS) == STARTED
