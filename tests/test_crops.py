@@ -18,8 +18,8 @@ def crops(tool):
 def image():
     """Smooth but for a corner, and of sides that 4 does not divide."""
     coarse = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
-    image = np.array(Image.fromarray(coarse).resize((163, 131), Image.Resampling.BICUBIC))
-    image[70:, 90:] = np.random.default_rng(1).integers(0, 256, (61, 73, 3), dtype=np.uint8)
+    image = np.array(Image.fromarray(coarse).resize((263, 231), Image.Resampling.BICUBIC))
+    image[170:, 190:] = np.random.default_rng(1).integers(0, 256, (61, 73, 3), dtype=np.uint8)
     return image
 
 
@@ -30,15 +30,15 @@ def test_models_stand_between_bicubic_and_the_original_with_no_say_in_the_detail
     both, none = (crops.upscaled("a", image, some) for some in (models, []))
     assert list(both.upscaled) == ["bicubic", "model 0", "model 1"]
     assert both.box == none.box
-    assert both.high.shape == (128, 160, 3)
+    assert both.high.shape == (228, 260, 3)
     assert all(made.shape == both.high.shape for made in both.upscaled.values())
 
 
 def test_the_detail_is_where_interpolation_is_furthest_from_the_original(crops, image):
     box = crops.upscaled("a", image, []).box
     assert (box.height, box.width) == crops.CROP
-    assert box.top > 60
-    assert box.left > 80
+    assert box.top > 100
+    assert box.left > 120
 
 
 def test_every_image_has_three_channels_and_room_for_a_detail(crops):

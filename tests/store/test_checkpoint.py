@@ -193,7 +193,7 @@ def test_nothing_of_a_file_can_rewrite_a_terminal(load, state, tmp_path):
 
     for text in (model.name, *model.metadata, *model.metadata.values()):
         assert text.isprintable()
-        assert len(text) <= 1000
+        assert len(text) <= 8000
     assert len(model.name) <= 100
 
 
