@@ -198,13 +198,13 @@ def entry(name: str) -> Weights:
 
 
 def faithful_at(scale: int) -> Weights | None:
-    """Return the largest bundled weights that enlarge by a factor and invent nothing, if any."""
-    fitting = [
+    """Return the first bundled weights that enlarge by a factor and invent nothing, if any."""
+    fitting = (
         weights
         for weights in registry()
         if weights.generative is False and weights.file and scale in weights.scales
-    ]
-    return max(fitting, key=lambda weights: weights.size, default=None)
+    )
+    return next(fitting, None)
 
 
 class ModelInfo(str):
