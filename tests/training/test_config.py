@@ -183,7 +183,7 @@ def test_another_family_inherits_no_arguments(tmp_path) -> None:
         ('[network]\nfamily = "edsr"\nscale = 2.0', "network.scale takes int"),
         (
             '[network]\nfamily = "edsr"\n[pretrain]\nstart = "interpolation"',
-            "families srresnet and srcnn",
+            "families srresnet, srcnn, espcn",
         ),
     ],
 )
