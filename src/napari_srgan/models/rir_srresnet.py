@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from napari_srgan.models.edsr import convolution
 from napari_srgan.models.generator import Generator, check_sizes
 from napari_srgan.models.layers.shapes import Shapes
+from napari_srgan.models.rrdb import RESIDUAL_SCALING, RRDB
 
 BLOCKS = 4  # §5, the summary: rrd_block … rrd_block_3
 FEATURES = 64
 GROWTH = 32  # of the norms' 128 maps in a dense block; see RIRSRResNet
-RESIDUAL_SCALING = 0.2  # not in the summary: ESRGAN's (Wang et al. 2018, arXiv:1809.00219v2, §3.1)
 
 
 class _Layer(nn.Sequential):
@@ -38,18 +38,6 @@ class _DenseBlock(nn.Module):
         first = self.conv1(x)
         second = self.conv2(torch.cat([x, first], 1))
         out: Tensor = self.conv3(torch.cat([first, second], 1)) * RESIDUAL_SCALING + x
-        return out
-
-
-class _Block(nn.Module):
-    """Residual in residual: three dense blocks, scaled, and the input added."""
-
-    def __init__(self, features: int, growth: int) -> None:
-        super().__init__()
-        self.dense1, self.dense2, self.dense3 = (_DenseBlock(features, growth) for _ in range(3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.dense3(self.dense2(self.dense1(x))) * RESIDUAL_SCALING + x
         return out
 
 
@@ -101,7 +89,7 @@ class RIRSRResNet(Generator):
         self.scale, self.channels, self.growth = scale, channels, growth
         self.head = nn.Sequential(convolution(channels, features), nn.PReLU(features))
         self.second = convolution(features, features)
-        self.blocks = nn.Sequential(*(_Block(features, growth) for _ in range(blocks)))
+        self.blocks = nn.Sequential(*(RRDB(features, growth, _DenseBlock) for _ in range(blocks)))
         self.upsample = nn.ModuleList(
             nn.Sequential(convolution(features, 4 * features), nn.PixelShuffle(2))
             for _ in range(doublings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -52,12 +52,15 @@ class DenseBlock(nn.Module):
 class RRDB(nn.Module):
     """Residual in residual dense block: three dense blocks, scaled, and the input added.
 
-    Maps ``(n, features, h, w)`` to the same shape.
+    Maps ``(n, features, h, w)`` to the same shape, as each of the blocks does, which are of one
+    kind: :class:`DenseBlock`, or another that is made of the same two sizes.
     """
 
-    def __init__(self, features: int, growth: int) -> None:
+    def __init__(
+        self, features: int, growth: int, kind: Callable[[int, int], nn.Module] = DenseBlock
+    ) -> None:
         super().__init__()
-        self.dense1, self.dense2, self.dense3 = (DenseBlock(features, growth) for _ in range(3))
+        self.dense1, self.dense2, self.dense3 = (kind(features, growth) for _ in range(3))
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.dense3(self.dense2(self.dense1(x))) * RESIDUAL_SCALING + x
