@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_srgan.models.perceptual.vgg import VGG16Features
-from napari_srgan.training.metrics.trunks import trunk_file
-from napari_srgan.training.optimise.vgg import read_safetensors, read_trunk
+from napari_srgan.training.metrics.trunks import load_trunk
+from napari_srgan.training.optimise.vgg import read_safetensors
 
 TRUNK = "VGG16"
 
@@ -110,10 +111,7 @@ def load_dists(weights: Path | None = None, *, fetch: bool = False) -> DISTS:
     ValueError
         If a file is not this network's.
     """
-    path = trunk_file(TRUNK, weights, fetch=fetch)
-    with torch.random.fork_rng(devices=[]):
-        features = VGG16Features(5, 3)
-    features.load_state_dict(read_trunk(path, features))
+    features, _path = load_trunk(TRUNK, partial(VGG16Features, 5, 3), weights, fetch=fetch)
     with as_file(files("napari_srgan.training.metrics") / _WEIGHTS) as own:
         read = read_safetensors(own)
     return DISTS(features, read["alpha"].flatten(), read["beta"].flatten())

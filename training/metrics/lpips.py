@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from napari_srgan.models.perceptual.alexnet import AlexNetFeatures
 from napari_srgan.models.perceptual.vgg import VGG16Features, VGGFeatures
-from napari_srgan.training.metrics.trunks import trunk_file
-from napari_srgan.training.optimise.vgg import read_safetensors, read_trunk
+from napari_srgan.training.metrics.trunks import load_trunk
+from napari_srgan.training.optimise.vgg import read_safetensors
 
 Net = Literal["alex", "vgg"]
 
@@ -93,10 +93,10 @@ def load_lpips(net: Net, weights: Path | None = None, *, fetch: bool = False) ->
     ValueError
         If a file is not this network's.
     """
-    path = trunk_file(TRUNKS[net], weights, fetch=fetch)
-    with torch.random.fork_rng(devices=[]):
-        features = AlexNetFeatures() if net == "alex" else VGG16Features(5, 3)
-    features.load_state_dict(read_trunk(path, features))
+    make: Callable[[], AlexNetFeatures | VGGFeatures] = (
+        AlexNetFeatures if net == "alex" else partial(VGG16Features, 5, 3)
+    )
+    features, path = load_trunk(TRUNKS[net], make, weights, fetch=fetch)
     return LoadedLPIPS(LPIPS(features, heads_of(net)), path)
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from napari_srgan.store.cache import cache_folder
-from napari_srgan.training.optimise.vgg import PUBLISHED, find_published, find_trunk
+from napari_srgan.training.optimise.vgg import (
+    PUBLISHED,
+    Trunk,
+    find_published,
+    find_trunk,
+    read_trunk,
+)
+
+Kind = TypeVar("Kind", bound=Trunk)
 
 
 def trunk_file(name: str, weights: Path | None = None, *, fetch: bool = False) -> Path:
@@ -33,6 +43,32 @@ def trunk_file(name: str, weights: Path | None = None, *, fetch: bool = False) -
     if fetch:
         return find_published(published=PUBLISHED[name], progress=True)
     return _cached(name)
+
+
+def load_trunk(
+    name: str, make: Callable[[], Kind], weights: Path | None = None, *, fetch: bool = False
+) -> tuple[Kind, Path]:
+    """Return a network with its weights, on the CPU, and the file that they are from.
+
+    Parameters
+    ----------
+    name, weights, fetch
+        As for :func:`trunk_file`.
+    make : callable
+        Returns the network, with any weights.
+
+    Raises
+    ------
+    OSError
+        If the weights are not there.
+    ValueError
+        If a file is not this network's.
+    """
+    path = trunk_file(name, weights, fetch=fetch)
+    with torch.random.fork_rng(devices=[]):  # random weights, which nobody sees
+        features = make()
+    features.load_state_dict(read_trunk(path, features))
+    return features, path
 
 
 def _cached(name: str) -> Path:
