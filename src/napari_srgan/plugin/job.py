@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from threading import Event
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +34,16 @@ from napari_srgan.inference.planning import cut, seconds_per_pixel
 from napari_srgan.inference.run import iter_upscale_array, set_up
 from napari_srgan.inference.runner import Runner
 from napari_srgan.inference.settings import Progress, iter_recorded
-from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Invented, Source, Stopped
+from napari_srgan.plugin.messages import (
+    Choices,
+    Devices,
+    Done,
+    Failed,
+    Invented,
+    Source,
+    Stopped,
+    iter_until,
+)
 from napari_srgan.plugin.texts import too_large_text
 from napari_srgan.pyramid import levels_of
 from napari_srgan.store.checkpoint import Model
@@ -43,8 +52,6 @@ from napari_srgan.trust.assess import iter_invented_array
 from napari_srgan.trust.invention import Invention
 
 log = logging.getLogger(__name__)
-
-Outcome = TypeVar("Outcome")
 
 _TRIED = Source(np.broadcast_to(np.uint8(0), (4096, 4096)), False, None)
 
@@ -177,7 +184,7 @@ def iter_job(
     as a worker's ``quit`` does, would keep its memory for as long as napari keeps the worker.
     """
     began = time.perf_counter()
-    outcome = yield from _iter_until(stop, _iter_steps(source, choices))
+    outcome = yield from iter_until(stop, _iter_steps(source, choices), "upscaling failed")
     if isinstance(outcome, (Failed, Stopped)):
         return outcome
     pixels, made_by = outcome
@@ -192,29 +199,11 @@ def iter_invention(
 
     It ends as :func:`iter_job` does.
     """
-    outcome = yield from _iter_until(stop, _iter_invention(done))
+    outcome = yield from iter_until(stop, _iter_invention(done), "the comparison failed")
     if isinstance(outcome, (Failed, Stopped)):
         return outcome
     values, invention = outcome
     return Invented(values, str(invention))
-
-
-def _iter_until(
-    stop: Event, steps: Generator[Progress, None, Outcome]
-) -> Generator[Progress, None, Outcome | Failed | Stopped]:
-    """Pass on the steps of some work until ``stop`` is set, and return what came of it."""
-    try:
-        while not stop.is_set():
-            try:
-                progress = next(steps)
-            except StopIteration as end:
-                outcome: Outcome = end.value
-                return outcome
-            yield progress
-    except Exception as error:
-        log.exception("the work failed")
-        return Failed.because(error)
-    return Stopped()
 
 
 def _iter_steps(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from threading import Event
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -20,6 +23,11 @@ from napari_srgan.inference.images import (
 from napari_srgan.inference.settings import Settings
 from napari_srgan.plugin.texts import in_controls_words, shape_text, time_text
 from napari_srgan.store.registry import faithful_at
+
+log = logging.getLogger(__name__)
+
+Step = TypeVar("Step")
+Outcome = TypeVar("Outcome")
 
 # When a result is computed; "auto" is now, or when it is shown where that holds for the layer.
 Compute: TypeAlias = Literal["auto", "now", "shown"]
@@ -40,6 +48,28 @@ class Failed:
 @dataclass(frozen=True)
 class Stopped:
     """A job ended because it was told to."""
+
+
+def iter_until(
+    stop: Event, steps: Generator[Step, None, Outcome], failure: str
+) -> Generator[Step, None, Outcome | Failed | Stopped]:
+    """Pass on the steps of some work until ``stop`` is set, and return what came of it.
+
+    Errors are logged as ``failure`` and returned. The work is closed when this ends.
+    """
+    try:
+        with closing(steps):
+            while not stop.is_set():
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    outcome: Outcome = end.value
+                    return outcome
+                yield step
+    except Exception as error:
+        log.exception(failure)
+        return Failed.because(error)
+    return Stopped()
 
 
 @dataclass(frozen=True)

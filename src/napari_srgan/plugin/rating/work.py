@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-from napari_srgan.plugin.messages import Failed, Stopped
+from napari_srgan.plugin.messages import Failed, Stopped, iter_until
 
 if TYPE_CHECKING:
     from napari_srgan.rating.make import Making
-
-log = logging.getLogger(__name__)
 
 
 def iter_making(
@@ -28,19 +25,19 @@ def iter_making(
 
     It ends by itself after the tile in which ``stop`` is set.
     """
-    try:
-        from napari_srgan.rating.make import Request, iter_make
+    steps = _iter_making(folder, images, calibration, methods, device)
+    return (yield from iter_until(stop, steps, "the session could not be made"))
 
-        request = None if images is None else Request(images, methods, calibration, device)
-        steps = iter_make(folder, request)
-        while not stop.is_set():
-            try:
-                progress = next(steps)
-            except StopIteration:
-                return folder
-            yield progress
-        steps.close()
-    except Exception as error:
-        log.exception("the session could not be made")
-        return Failed.because(error)
-    return Stopped()
+
+def _iter_making(
+    folder: Path,
+    images: Path | None,
+    calibration: Path | None,
+    methods: tuple[str, ...],
+    device: str,
+) -> Generator[Making, None, Path]:
+    from napari_srgan.rating.make import Request, iter_make
+
+    request = None if images is None else Request(images, methods, calibration, device)
+    yield from iter_make(folder, request)
+    return folder
