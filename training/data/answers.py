@@ -21,7 +21,7 @@ from napari_srgan.inference.settings import Settings
 from napari_srgan.resampling import Pixels, shrink
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.training.data.decoding import read_image
-from napari_srgan.training.data.sources import LeftOut, Source, find_sources
+from napari_srgan.training.data.sources import LeftOut, Source, check_outside, find_sources
 
 RECORD = "answers.json"
 CONTEXT = 7  # low-resolution pixels around a patch that the teacher sees as well
@@ -79,8 +79,7 @@ def iter_answers(
     ValueError
         If `out` lies within the images, or holds answers of other terms.
     """
-    if out.resolve().is_relative_to(images.resolve()):
-        raise ValueError(f"{out} lies within the images, {images}. Name another folder.")
+    check_outside(out, images)
     sources = find_sources(images, scale=model.scale).training
     folder = _Folder.begun(out, model.scale, Terms(model.name, model.sha256, patches, side))
     left_out = []

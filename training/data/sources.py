@@ -160,3 +160,15 @@ def _nothing(folder: Path, valid: list[Source]) -> FileNotFoundError:
     return FileNotFoundError(
         f"No image ({', '.join(IMAGE_SUFFIXES)}) to train on is below {folder}."
     )
+
+
+def check_outside(out: Path, images: Path) -> None:
+    """Make sure that what is written is not among the images that it is made of.
+
+    Raises
+    ------
+    ValueError
+        If it would be.
+    """
+    if out.resolve().is_relative_to(images.resolve()):
+        raise ValueError(f"{out} lies within the images, {images}. Name another folder.")

@@ -14,7 +14,7 @@ from napari_srgan.files import Picture, write_picture
 from napari_srgan.files.atomic import written_whole
 from napari_srgan.training.data.decoding import Samples, read_image
 from napari_srgan.training.data.degradations.reduce import Reduction
-from napari_srgan.training.data.sources import LeftOut, Source, find_sources
+from napari_srgan.training.data.sources import LeftOut, Source, check_outside, find_sources
 from napari_srgan.wording import listed
 
 DONE = "degradations.csv"
@@ -63,8 +63,7 @@ def iter_write_pairs(
     ValueError
         If ``out`` lies within the images, no image matches, or two have one name.
     """
-    if out.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"{out} lies within the images, {folder}. Name another folder.")
+    check_outside(out, folder)
     found = find_sources(folder, scale=reduction.scale)
     sources = matching([*found.training, *found.validation], only)
     _refuse_namesakes(sources)
