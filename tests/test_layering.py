@@ -83,6 +83,7 @@ MORE_PACKAGES = {
     "inference.dask_arrays": {"dask"},
     "inference.devices": {"psutil"},
     "inference.images": {"scipy"},
+    "inference.values.extent": {"scipy"},
     "plugin.widget": QT,
     "plugin.controls": QT,
     "plugin.commands": {"qtpy"},

@@ -13,7 +13,7 @@ import numpy as np
 from napari_srgan.inference.devices import (
     release_all_memory,
 )
-from napari_srgan.inference.images import Array, Normalize, check_not_masked
+from napari_srgan.inference.images import Array, check_not_masked
 from napari_srgan.inference.run import iter_upscale_array
 from napari_srgan.inference.runner import runners
 from napari_srgan.inference.settings import (
@@ -24,6 +24,7 @@ from napari_srgan.inference.settings import (
     finish,
     iter_recorded,
 )
+from napari_srgan.inference.values.rules import Normalize
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.store.download import DownloadError
 from napari_srgan.store.load import faithful_counterpart, forget_loaded, load_model

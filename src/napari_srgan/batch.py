@@ -17,9 +17,9 @@ from napari_srgan.files.writing import (
     is_named_as_image,
     resolved,
 )
-from napari_srgan.inference.images import Normalize
 from napari_srgan.inference.run import iter_upscale_array
 from napari_srgan.inference.settings import Progress, Settings, chained, iter_recorded
+from napari_srgan.inference.values.rules import Normalize
 from napari_srgan.store.checkpoint import Model
 
 _logger = logging.getLogger(__name__)

@@ -85,8 +85,8 @@ def upscale(
 
         from napari_srgan.batch import plan_tasks
         from napari_srgan.inference.devices import choose_devices, choose_precision
-        from napari_srgan.inference.images import parse_normalize
         from napari_srgan.inference.settings import Settings
+        from napari_srgan.inference.values.rules import parse_normalize
         from napari_srgan.store.load import load_model
         from napari_srgan.store.registry import DEFAULT_MODEL
 
@@ -230,8 +230,8 @@ def report(
 
         from napari_srgan.files import read_picture
         from napari_srgan.files.atomic import written_whole
-        from napari_srgan.inference.images import parse_normalize
         from napari_srgan.inference.settings import Settings
+        from napari_srgan.inference.values.rules import parse_normalize
         from napari_srgan.store.load import faithful_counterpart, load_model
         from napari_srgan.store.registry import DEFAULT_MODEL
         from napari_srgan.trust.report import iter_report

@@ -13,19 +13,12 @@ import numpy as np
 
 from napari_srgan.files.provenance import KEY
 from napari_srgan.inference.devices import precision_name
-from napari_srgan.inference.images import (
-    Array,
-    Layout,
-    Normalize,
-    ValueRange,
-    fill_not_finite,
-    layout_of,
-    range_for,
-    value_ranges,
-)
+from napari_srgan.inference.images import Array, Layout, fill_not_finite, layout_of
 from napari_srgan.inference.run import iter_window, must_fill, set_up
 from napari_srgan.inference.settings import Progress, Settings, chained, iter_recorded
 from napari_srgan.inference.tiling import Span, Tile
+from napari_srgan.inference.values.ranges import ValueRange, range_for, value_ranges
+from napari_srgan.inference.values.rules import Normalize
 from napari_srgan.ngff.levels import WINDOW, Level, attributes_of, levels_for
 from napari_srgan.ngff.making import Making, hidden_folder, made_whole
 from napari_srgan.ngff.stored import StoredImage, open_image

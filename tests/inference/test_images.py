@@ -8,21 +8,23 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import zoom
 
-from napari_srgan.inference import images
 from napari_srgan.inference.images import (
-    ValueRange,
     count_not_finite,
-    dtype_range,
     fill_from_nearest,
     fill_not_finite,
     fill_transparent,
     layout_of,
-    parse_normalize,
-    plane_extent,
+)
+from napari_srgan.inference.values import extent
+from napari_srgan.inference.values.extent import plane_extent
+from napari_srgan.inference.values.ranges import (
+    ValueRange,
+    dtype_range,
     range_of,
     value_range,
     value_ranges,
 )
+from napari_srgan.inference.values.rules import parse_normalize
 
 WHOLE = ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", ">u2", ">i4"]
 FLOATS = ["f2", "f4", "f8", ">f4"]
@@ -310,7 +312,7 @@ def test_nan_is_no_outlier_and_hides_none():
 
 
 def test_percentiles_of_large_images_are_of_a_regular_sample(monkeypatch):
-    monkeypatch.setattr(images, "SAMPLED", 100)
+    monkeypatch.setattr(extent, "SAMPLED", 100)
     image = np.random.default_rng(0).random((3, 50, 40))
     found = range_of_image(image, "10%, 90%")
     assert (found.low, found.high) == pytest.approx((0.1, 0.9), abs=0.1)

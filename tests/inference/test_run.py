@@ -14,11 +14,12 @@ from napari_srgan.graph.network import LayerNetwork
 from napari_srgan.inference import planning
 from napari_srgan.inference import run as inference
 from napari_srgan.inference.devices import available_devices
-from napari_srgan.inference.images import ValueRange, layout_of, value_range
+from napari_srgan.inference.images import layout_of
 from napari_srgan.inference.planes import upscaled_alpha
 from napari_srgan.inference.run import iter_upscale_array, upscale_array
 from napari_srgan.inference.runner import runners
 from napari_srgan.inference.settings import Settings
+from napari_srgan.inference.values.ranges import ValueRange, value_range
 from napari_srgan.store.self_test import make_self_test
 
 DTYPES = ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", ">u2", ">f4"]

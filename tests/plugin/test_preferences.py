@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from napari.settings import get_plugin_settings
 
-from napari_srgan.inference.images import parse_normalize
 from napari_srgan.inference.settings import Settings
+from napari_srgan.inference.values.rules import parse_normalize
 from napari_srgan.plugin.preferences import PLUGIN, preferred_cache, preferred_choices
 from napari_srgan.store.registry import DEFAULT_MODEL
 

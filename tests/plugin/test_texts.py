@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_srgan.inference.devices import choose_devices, choose_precision
-from napari_srgan.inference.images import Layout, layout_of, parse_normalize, value_range
+from napari_srgan.inference.images import Layout, layout_of
 from napari_srgan.inference.planning import Tiles
 from napari_srgan.inference.run import must_fill
+from napari_srgan.inference.values.ranges import value_range
+from napari_srgan.inference.values.rules import parse_normalize
 from napari_srgan.plugin.texts import (
     caution_text,
     deferred_text,

@@ -18,23 +18,17 @@ from napari_srgan.inference.devices import choose_devices, choose_precision, pre
 from napari_srgan.inference.images import (
     Array,
     Layout,
-    Normalize,
-    Rule,
-    ValueRange,
     check_not_masked,
     fill_not_finite,
     fill_transparent,
-    fixed_range,
-    is_fixed,
     layout_of,
-    plane_extent,
-    range_for,
-    range_of_planes,
-    rule_for,
 )
 from napari_srgan.inference.run import iter_window, must_fill, set_up
 from napari_srgan.inference.settings import Settings, provenance
 from napari_srgan.inference.tiling import Tile, tiles
+from napari_srgan.inference.values.extent import plane_extent
+from napari_srgan.inference.values.ranges import ValueRange, fixed_range, range_for, range_of_planes
+from napari_srgan.inference.values.rules import Normalize, Rule, is_fixed, rule_for
 from napari_srgan.store.checkpoint import Model
 
 logger = logging.getLogger(__name__)

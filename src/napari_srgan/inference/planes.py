@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_srgan.graph.ops import interpolated
-from napari_srgan.inference.images import Array, Layout, ValueRange, dtype_range, fill_transparent
+from napari_srgan.inference.images import Array, Layout, fill_transparent
 from napari_srgan.inference.transfers import DeviceTransfer
+from napari_srgan.inference.values.ranges import ValueRange, dtype_range
 
 _LARGEST = float(torch.finfo(torch.float32).max)
 _ALPHA_HALO = 3  # input pixels that bicubic interpolation reaches over, and one to spare

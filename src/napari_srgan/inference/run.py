@@ -19,15 +19,10 @@ from napari_srgan.inference.engine import Engine
 from napari_srgan.inference.images import (
     Array,
     Layout,
-    Normalize,
-    ValueRange,
     check_not_masked,
     count_not_finite,
     fill_not_finite,
     layout_of,
-    parse_normalize,
-    range_for,
-    value_ranges,
 )
 from napari_srgan.inference.multi_device import iter_spread
 from napari_srgan.inference.planes import Normalization, Plane, Target
@@ -35,6 +30,8 @@ from napari_srgan.inference.planning import Tiles, check_tile
 from napari_srgan.inference.runner import Runner, runner_for
 from napari_srgan.inference.settings import NotFinite, Progress, Settings, finish
 from napari_srgan.inference.tiling import Tile
+from napari_srgan.inference.values.ranges import ValueRange, range_for, value_ranges
+from napari_srgan.inference.values.rules import Normalize, parse_normalize
 from napari_srgan.inference.verify import first_use_note
 from napari_srgan.store.cache import cache_folder
 from napari_srgan.store.checkpoint import Model

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from napari_srgan import __version__
-from napari_srgan.inference.images import Normalize
+from napari_srgan.inference.values.rules import Normalize
 from napari_srgan.store.generative import either
 
 if TYPE_CHECKING:

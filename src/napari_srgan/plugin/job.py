@@ -20,20 +20,14 @@ from napari_srgan.inference.devices import (
     device_choices,
     precision_name,
 )
-from napari_srgan.inference.images import (
-    Array,
-    Layout,
-    Normalize,
-    ValueRange,
-    is_fixed,
-    plane_extent,
-    range_of,
-    rule_for,
-)
+from napari_srgan.inference.images import Array, Layout
 from napari_srgan.inference.planning import cut, seconds_per_pixel
 from napari_srgan.inference.run import iter_upscale_array, set_up
 from napari_srgan.inference.runner import Runner
 from napari_srgan.inference.settings import Progress, iter_recorded
+from napari_srgan.inference.values.extent import plane_extent
+from napari_srgan.inference.values.ranges import ValueRange, range_of
+from napari_srgan.inference.values.rules import Normalize, is_fixed, rule_for
 from napari_srgan.plugin.messages import (
     Choices,
     Devices,

@@ -13,14 +13,9 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
-from napari_srgan.inference.images import (
-    Array,
-    Layout,
-    Normalize,
-    check_not_masked,
-    layout_of,
-)
+from napari_srgan.inference.images import Array, Layout, check_not_masked, layout_of
 from napari_srgan.inference.settings import Settings
+from napari_srgan.inference.values.rules import Normalize
 from napari_srgan.plugin.texts import in_controls_words, shape_text, time_text
 from napari_srgan.store.registry import faithful_at
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from napari_srgan.inference.images import ends_in_channels, parse_normalize
+from napari_srgan.inference.images import ends_in_channels
+from napari_srgan.inference.values.rules import parse_normalize
 from napari_srgan.plugin.messages import Choices, Failed, Source
 from napari_srgan.plugin.texts import (
     deferred_text,

@@ -15,16 +15,14 @@ from napari_srgan.graph.orient import ORIENTATIONS
 from napari_srgan.inference.images import (
     Array,
     Layout,
-    Normalize,
-    ValueRange,
     fill_not_finite,
     fill_transparent,
     layout_of,
-    range_for,
-    value_ranges,
 )
 from napari_srgan.inference.run import iter_upscale_array
 from napari_srgan.inference.settings import Progress, Settings, iter_mapped
+from napari_srgan.inference.values.ranges import ValueRange, range_for, value_ranges
+from napari_srgan.inference.values.rules import Normalize
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.trust.invention import VISIBLE, Census, Invention
 from napari_srgan.trust.uncertainty import expected_error

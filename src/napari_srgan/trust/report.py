@@ -14,16 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_srgan.files import Picture
-from napari_srgan.inference.images import (
-    Array,
-    Layout,
-    Normalize,
-    ValueRange,
-    layout_of,
-    range_for,
-    value_ranges,
-)
+from napari_srgan.inference.images import Array, Layout, layout_of
 from napari_srgan.inference.settings import Progress, Settings, iter_recorded
+from napari_srgan.inference.values.ranges import ValueRange, range_for, value_ranges
+from napari_srgan.inference.values.rules import Normalize
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.trust.assess import Assessment, iter_assess_array
 from napari_srgan.trust.looks import FOR_PHOTOGRAPHS, looks_of

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_srgan.inference.values.blocks import Blocks
+
 _FAR = 3.0  # times the width of all others: who is further from them is far
 _FEW = 1e-4  # of all values: fewer that are far are told, whatever they are
 # What stands for "no data" is one value, of any number of pixels, unlike all others: negative where
@@ -20,7 +22,7 @@ _SAMPLED = 2**16  # values of a plane that tell whether its ends are far
 
 @dataclass(frozen=True)
 class Values:
-    """What is known of the values of one plane, or of several.
+    """What is known of the values of a block, of a plane or of several.
 
     Attributes
     ----------
@@ -47,10 +49,9 @@ class Values:
     one_above: bool
 
 
-def values_of(values: NDArray[Any], low: float, high: float) -> Values:
+def values_of(blocks: Blocks, low: float, high: float) -> Values:
     """Return what is known of finite values between these two, the ends of the range they set."""
-    step = max(1, math.isqrt(values.size // _SAMPLED))
-    some = values[::step, ::step].astype(np.float64)
+    some = blocks.sampled(max(1, math.isqrt(blocks.size // _SAMPLED))).astype(np.float64)
     some = some[(some > low) & (some < high)]  # NaN and what was set apart are not
     floor, ceiling = low, high
     if some.size:
@@ -58,15 +59,21 @@ def values_of(values: NDArray[Any], low: float, high: float) -> Values:
         far = _FAR * float(usual[1] - usual[0])
         floor, ceiling = max(low, float(usual[0]) - far), min(high, float(usual[1]) + far)
     if (floor, ceiling) == (low, high):
-        return Values(low, high, low, high, 0, 0, values.size, False, False)
+        return Values(low, high, low, high, 0, 0, blocks.size, False, False)
+    return together(_of_block(block, (low, high), (floor, ceiling)) for block in blocks)
+
+
+def _of_block(values: NDArray[Any], ends: tuple[float, float], near: tuple[float, float]) -> Values:
+    """Return what is known of some of the values: how many are beyond those that are near."""
+    (low, high), (floor, ceiling) = ends, near
     exact = values.astype(np.float64, copy=False)
     below, above = (exact >= low) & (exact < floor), (exact <= high) & (exact > ceiling)
-    rest = exact[(exact >= floor) & (exact <= ceiling)]
+    rest = (exact >= floor) & (exact <= ceiling)
     return Values(
         low,
         high,
-        float(rest.min()),
-        float(rest.max()),
+        float(exact.min(where=rest, initial=np.inf)),
+        float(exact.max(where=rest, initial=-np.inf)),
         int(below.sum()),
         int(above.sum()),
         values.size,
@@ -75,9 +82,9 @@ def values_of(values: NDArray[Any], low: float, high: float) -> Values:
     )
 
 
-def together(planes: Iterable[Values]) -> Values:
-    """Return what is known of the values of several planes, of which there is one at least."""
-    known = list(planes)
+def together(parts: Iterable[Values]) -> Values:
+    """Return what is known of the values of several, of which there is one at least."""
+    known = list(parts)
     low, high = min(one.low for one in known), max(one.high for one in known)
     return Values(
         low,

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import napari_srgan as ns
-from napari_srgan.inference.images import layout_of, value_range
+from napari_srgan.inference.images import layout_of
+from napari_srgan.inference.values.ranges import value_range
 
 FAST = {"device": "cpu", "precision": "float32"}
 SHAPE = (200, 230)

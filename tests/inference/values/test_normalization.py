@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from napari_srgan.inference.images import ValueRange, dtype_range, layout_of, value_range
+from napari_srgan.inference.images import layout_of
 from napari_srgan.inference.planes import Normalization
 from napari_srgan.inference.transfers import as_tensor
+from napari_srgan.inference.values.ranges import ValueRange, dtype_range, value_range
 
 DTYPES = [
     *("bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", ">u2", ">i4"),

@@ -1,0 +1,1 @@
+"""Which values of an image are black and white: by rules, by its pixels, bounded in memory."""
