@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "wording": set(),
     "resampling": set(),
     "pyramid": set(),
+    "runs": {"files"},
     "processes": set(),
     "weights": set(),
     "terminal": set(),
@@ -44,12 +45,12 @@ MAY_IMPORT = {
     "ngff": {"files", "pyramid"},
     "volume": {"ngff", "pyramid", "files", "inference", "store"},
     "batch": {"files", "inference", "store"},
-    "plugin": {"files", "inference", "store", "trust", "rating", "pyramid", "wording"},
+    "plugin": {*("files", "inference", "store", "trust", "rating", "pyramid", "wording", "runs")},
     "api": {"files", "inference", "store", "trust", "plugin"},
     "cli": {"files", "inference", "store", "trust", "batch", "ngff", "volume", "terminal"},
     "training": {
         *("trust", "rating", "inference", "store", "graph", "models", "files"),
-        *("weights", "resampling", "wording", "terminal"),
+        *("weights", "resampling", "wording", "terminal", "runs"),
     },
 }
 MOST_FILES = 14  # of a folder, __init__ apart: beyond that nobody sees what is there
@@ -60,6 +61,7 @@ PACKAGES = {
     "wording": set(),
     "resampling": {"numpy", "PIL"},
     "pyramid": {"numpy", "dask"},
+    "runs": {"psutil"},
     "processes": {"torch"},
     "terminal": {"tqdm"},
     "weights": set(),
@@ -102,6 +104,7 @@ MORE_PACKAGES = {
     "store.tensors.tensor_file": {"safetensors"},
     "training.cli": {"typer"},
     "training.commands.answers": {"typer"},
+    "training.commands.ask": {"typer"},
     "training.commands.degrade": {"typer"},
     "training.commands.fine_tune": {"typer"},
     "training.commands.running": {"typer", "tqdm"},

@@ -12,6 +12,7 @@ import typer
 
 from napari_srgan.terminal import forgive_output
 from napari_srgan.training.commands.answers import answers
+from napari_srgan.training.commands.ask import ask
 from napari_srgan.training.commands.degrade import degrade
 from napari_srgan.training.commands.fine_tune import fine_tune
 from napari_srgan.training.commands.running import given, run_plan, told, with_bar
@@ -120,6 +121,7 @@ def train(
 app.command()(degrade)
 app.command("fine-tune")(fine_tune)
 app.command()(answers)
+app.command()(ask)
 
 
 @app.command()

@@ -22,6 +22,7 @@ from napari_srgan.wording import did_you_mean
 
 log = logging.getLogger(__name__)
 
+NORMALIZE = ("dtype", "auto")
 CONTENT_LOSSES = (
     *("mse", "l1", "luminance", "psnr"),
     *("vgg22", "vgg54", "vgg16-22", "vgg16-53", "lpips-vgg"),
@@ -125,6 +126,11 @@ class Data:
     crop: int = _setting(96, "Side of the high-resolution crops (§3.2: 96 × 96).")
     degradation: str = _setting(
         "bicubic", "How low-resolution images are made (§3.2: bicubic).", tuple(ORDERS)
+    )
+    normalize: str = _setting(
+        "dtype",
+        "Black and white of 16-bit images: the dtype's, or, with auto, each image's own.",
+        NORMALIZE,
     )
 
 

@@ -10,7 +10,12 @@ from torch.nn.functional import interpolate
 
 from napari_srgan.graph.analyse import extents
 from napari_srgan.graph.trace import trace
-from napari_srgan.models.srresnet import SRResNet, start_as_interpolation, without_norms
+from napari_srgan.models.srresnet import (
+    SRResNet,
+    for_grey,
+    start_as_interpolation,
+    without_norms,
+)
 
 SCALES = (2, 3, 4, 8)
 
@@ -237,3 +242,14 @@ def test_a_network_without_its_norms_computes_the_same(random_network) -> None:
     assert all(
         torch.equal(a, b) for a, b in zip(again.parameters(), bare.parameters(), strict=True)
     )
+
+
+def test_a_network_for_grey_computes_what_colours_give_of_grey(random_network) -> None:
+    network = random_network(blocks=2, features=8)
+    grey = for_grey(network)
+    assert grey.channels == 1
+    image = torch.rand(1, 1, 9, 7)
+    with torch.no_grad():
+        expected = network(image.expand(1, 3, 9, 7)).mean(1, keepdim=True)
+        torch.testing.assert_close(grey(image), expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(for_grey(grey)(image), expected)

@@ -43,6 +43,7 @@ def degrade(
                 out,
                 reduction_of(chosen),
                 channels=chosen.network.channels,
+                normalize=chosen.data.normalize,
                 seed=seed,
                 only=only or (),
             )

@@ -168,6 +168,6 @@ def told() -> Iterator[None]:
     """End the program with an error's message where it is the user's to mend."""
     try:
         yield
-    except (OSError, ValueError, FloatingPointError, ModuleNotFoundError) as error:
+    except (OSError, ValueError, FloatingPointError, ModuleNotFoundError, MemoryError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Generator, Iterable
-from dataclasses import astuple
 from pathlib import Path
 from typing import Literal
 
@@ -43,6 +42,7 @@ def open_pack(
     scale: int = SCALE,
     smallest: int,
     channels: int = 3,
+    normalize: str = "dtype",
     part: Part = "training",
 ) -> Pack:
     """Return the packed images of ``folder``, packing them into ``cache`` the first time.
@@ -50,7 +50,15 @@ def open_pack(
     See :func:`iter_open_pack`, which also tells how far it is.
     """
     return finish(
-        iter_open_pack(folder, cache, scale=scale, smallest=smallest, channels=channels, part=part)
+        iter_open_pack(
+            folder,
+            cache,
+            scale=scale,
+            smallest=smallest,
+            channels=channels,
+            normalize=normalize,
+            part=part,
+        )
     )
 
 
@@ -61,6 +69,7 @@ def iter_open_pack(
     scale: int = SCALE,
     smallest: int,
     channels: int = 3,
+    normalize: str = "dtype",
     part: Part = "training",
 ) -> Generator[PackingProgress, None, Pack]:
     """Open the packed images of ``folder``: yield progress while packing, return the pack.
@@ -82,6 +91,9 @@ def iter_open_pack(
     channels : int
         Values to a pixel; how files become so is in
         :func:`~napari_srgan.training.data.decoding.read_image`.
+    normalize : {"dtype", "auto"}
+        What black and white of 16-bit images are: 0 and 65535, or those that the image itself has
+        (:func:`~napari_srgan.training.data.levels.spread`).
     part : {"training", "validation"}
         Which images: those to train on, or those that DIV2K sets apart.
 
@@ -96,7 +108,7 @@ def iter_open_pack(
     chosen = sources.training if part == "training" else sources.validation
     if not chosen:
         raise FileNotFoundError(f"There are no {part} images of DIV2K below {folder}.")
-    terms = Terms(scale, smallest, channels)
+    terms = Terms(scale, smallest, channels, normalize)
     paths = [path for s in chosen for path in (s.high, s.low) if path is not None]
     digest = _digest(folder, paths, terms)
     target = cache / digest[:16]
@@ -113,12 +125,18 @@ def iter_open_pack(
 
 def _digest(folder: Path, paths: Iterable[Path], terms: Terms) -> str:
     versions = [_FORMAT_VERSION, REDUCTION_VERSION]
-    digest = hashlib.sha256(json.dumps([*versions, *astuple(terms)]).encode())
+    digest = hashlib.sha256(json.dumps([*versions, *_digested(terms)]).encode())
     for path in paths:
         size = path.stat().st_size
         digest.update(json.dumps([path.relative_to(folder).as_posix(), size]).encode())
         digest.update(_sample(path, size))
     return digest.hexdigest()
+
+
+def _digested(terms: Terms) -> list[int | str]:
+    """Return the terms; packs that are older than a choice are those of its default."""
+    others = [] if terms.normalize == "dtype" else [terms.normalize]
+    return [terms.scale, terms.smallest, terms.channels, *others]
 
 
 def _sample(path: Path, size: int) -> bytes:

@@ -19,6 +19,7 @@ import numpy as np
 from napari_srgan.resampling import shrink
 from napari_srgan.training.data.crops import iter_ahead
 from napari_srgan.training.data.decoding import Samples, deepened, read_image
+from napari_srgan.training.data.levels import levelled, spread
 from napari_srgan.training.data.pack import HIGH, INDEX, LOW, Entry, Index, load_pack
 from napari_srgan.training.data.sources import LeftOut, Source
 from napari_srgan.wording import listed
@@ -118,6 +119,7 @@ class Terms:
     scale: int
     smallest: int
     channels: int
+    normalize: str = "dtype"  # or "auto": 16-bit images by their own black and white
 
 
 @dataclass(frozen=True)
@@ -253,9 +255,13 @@ def _decode(source: Source, terms: Terms) -> _Decoded | LeftOut:
         size = f"{high.shape[0]} × {high.shape[1]} pixels"
         return LeftOut(source.name, f"{size} are too few; a side needs {least}")
     high = high[: terms.scale * h, : terms.scale * w]
+    if terms.normalize == "auto":
+        high = spread(high)
     low = None if source.low is None else _published(source.low, (h, w), terms.channels)
     if low is None or isinstance(low, LeftOut):
         return _Decoded(shrink(high, terms.scale), high, low)
+    if terms.normalize == "auto" and low.dtype == high.dtype == np.uint16:
+        low = levelled(low, high, terms.scale)
     return _Decoded(low, high, None)
 
 

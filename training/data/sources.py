@@ -12,6 +12,7 @@ from napari_srgan.files import IMAGE_SUFFIXES
 from napari_srgan.resampling import SCALE
 from napari_srgan.wording import listed
 
+HIGH, LOW = "_HR", "_LR"  # what the names of pairs end in, before their suffix
 _DIV2K = re.compile(r"DIV2K_(?P<part>train|valid)_(?P<kind>HR|LR_\w+)", re.IGNORECASE)
 _NAMED = 5  # files an error message lists
 
@@ -58,6 +59,9 @@ class Sources:
 def find_sources(folder: Path, *, scale: int = SCALE) -> Sources:
     """Return every image at any depth below ``folder``, links followed, hidden files left aside.
 
+    ``NAME_HR.png`` and ``NAME_LR.png`` in one folder are a pair, of whatever suffix; an image
+    ``NAME_LR`` without the other one is left out.
+
     Images below a folder named ``DIV2K_train_HR`` are paired with ``0001x4.png`` and so on below
     ``DIV2K_train_LR_bicubic`` (``x2`` where ``scale`` is 2) if there are such; the same holds for
     ``DIV2K_valid_HR``, whose images are for validation only. Other low-resolution images of DIV2K
@@ -76,7 +80,7 @@ def find_sources(folder: Path, *, scale: int = SCALE) -> Sources:
     for path in sorted(_walk(folder, left_out)):
         name = path.relative_to(folder).as_posix()
         groups.setdefault(_group(path.relative_to(folder)), []).append((name, path))
-    plain = [Source(name, path) for name, path in groups.get("", [])]
+    plain = _marked(groups.get("", []), left_out)
     train, valid = (
         _paired(groups.get(f"{part}_hr", []), groups.get(f"{part}_lr_bicubic", []), scale)
         for part in ("train", "valid")
@@ -150,6 +154,28 @@ def _paired(
         f"{listed(missing, _NAMED)}. Add these, or take the folder of low images away "
         "to have all of them made."
     )
+
+
+def _marked(found: list[tuple[str, Path]], left_out: list[LeftOut]) -> list[Source]:
+    """Return images, those whose names say so as pairs."""
+    lows: dict[Path, Path] = {}
+    for name, path in found:
+        if path.stem.endswith(LOW) and lows.setdefault(_of_pair(path, LOW), path) != path:
+            raise ValueError(f"{name} and {lows[_of_pair(path, LOW)].name} differ by suffix alone.")
+    highs = {_of_pair(path, HIGH) for _, path in found if path.stem.endswith(HIGH)}
+    sources = []
+    for name, path in found:
+        if not path.stem.endswith(LOW):
+            low = lows.get(_of_pair(path, HIGH)) if path.stem.endswith(HIGH) else None
+            sources.append(Source(name, path, low))
+        elif _of_pair(path, LOW) not in highs:
+            left_out.append(LeftOut(name, f"there is no image {path.stem[: -len(LOW)]}{HIGH}"))
+    return sources
+
+
+def _of_pair(path: Path, mark: str) -> Path:
+    """Return what the paths of a pair have in common."""
+    return path.with_name(path.stem[: -len(mark)])
 
 
 def _nothing(folder: Path, valid: list[Source]) -> FileNotFoundError:

@@ -14,6 +14,7 @@ from napari_srgan.files import Picture, write_picture
 from napari_srgan.files.atomic import written_whole
 from napari_srgan.training.data.decoding import Samples, read_image
 from napari_srgan.training.data.degradations.reduce import Reduction
+from napari_srgan.training.data.levels import spread
 from napari_srgan.training.data.sources import LeftOut, Source, check_outside, find_sources
 from napari_srgan.wording import listed
 
@@ -34,6 +35,7 @@ def iter_write_pairs(
     reduction: Reduction,
     *,
     channels: int = 3,
+    normalize: str = "dtype",
     seed: int = 0,
     only: Sequence[str] = (),
 ) -> Generator[tuple[int, int], None, Written]:
@@ -51,6 +53,8 @@ def iter_write_pairs(
         How low-resolution images are made.
     channels : int
         1 or 3.
+    normalize : {"dtype", "auto"}
+        Whether 16-bit images are given their own black and white first.
     seed : int
         0 or more.
     only : sequence of str
@@ -71,6 +75,7 @@ def iter_write_pairs(
     for done, source in enumerate(sources, start=1):
         try:
             high = _cropped(read_image(source.high, channels), reduction.scale)
+            high = spread(high) if normalize == "auto" else high
         except (OSError, ValueError) as error:
             left_out.append(LeftOut(source.name, str(error)))
         else:

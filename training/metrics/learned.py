@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -30,8 +30,10 @@ _LOADERS: dict[str, Callable[[Path | None], nn.Module]] = {
 LEARNED = tuple(_LOADERS)
 
 
-def find_distances(weights: Path | None = None) -> dict[str, Distance]:
-    """Return the distances `LEARNED` of two images, as far as their weights are there.
+def find_distances(
+    weights: Path | None = None, names: Iterable[str] = LEARNED
+) -> dict[str, Distance]:
+    """Return learned distances of two images, as far as their weights are there.
 
     What is not there is named in the log, with how to get it. The images are ``(h, w)`` or
     ``(h, w, 3)``, uint8.
@@ -41,6 +43,8 @@ def find_distances(weights: Path | None = None) -> dict[str, Distance]:
     weights : Path, optional
         A file of AlexNet's or VGG16's weights, which serves what looks through that network; or a
         folder with both. Without it, torchvision's files are taken from the cache, or from torch's.
+    names : iterable of str
+        Which of `LEARNED`.
 
     Raises
     ------
@@ -49,9 +53,9 @@ def find_distances(weights: Path | None = None) -> dict[str, Distance]:
     """
     found: dict[str, Distance] = {}
     reasons: dict[str, list[str]] = {}
-    for name, load in _LOADERS.items():
+    for name in names:
         try:
-            found[name] = _of_pixels(load(weights))
+            found[name] = _of_pixels(_LOADERS[name](weights))
         except FileNotFoundError as error:
             reasons.setdefault(str(error), []).append(name)
         except ValueError as error:

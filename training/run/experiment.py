@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
@@ -15,10 +15,9 @@ from typing import TypeAlias
 import torch
 
 from napari_srgan.inference.devices import choose_device
-from napari_srgan.inference.settings import finish
 from napari_srgan.models.generator import Generator as Upscaler
 from napari_srgan.models.perceptual.vgg import VGG16Features, VGG19Features, VGGFeatures
-from napari_srgan.models.srresnet import SRResNet, without_norms
+from napari_srgan.models.srresnet import SRResNet, for_grey, without_norms
 from napari_srgan.store.checkpoint import load_checkpoint
 from napari_srgan.training.config import Recipe
 from napari_srgan.training.data.crops import CropSampler
@@ -31,6 +30,7 @@ from napari_srgan.training.data.pack import Pack
 from napari_srgan.training.data.packing import PackingProgress
 from napari_srgan.training.data.scales import ScalesSampler
 from napari_srgan.training.data.sources import find_sources
+from napari_srgan.training.metrics.learned import Distance
 from napari_srgan.training.metrics.lpips import LPIPS, heads_of
 from napari_srgan.training.optimise.distill import Teacher
 from napari_srgan.training.optimise.distributed import (
@@ -60,6 +60,7 @@ from napari_srgan.training.watch.validation import Held, held_images
 
 AnySampler: TypeAlias = CropSampler | DeviceCropSampler | DegradedCropSampler | ScalesSampler
 
+_WARNING = "warning: "
 VGG_LAYERS: dict[str, tuple[type[VGGFeatures], tuple[int, int]]] = {
     "vgg22": (VGG19Features, (2, 2)),
     "vgg54": (VGG19Features, (5, 4)),
@@ -97,6 +98,10 @@ class Plan:
         Whether phase 2 may start from random weights.
     pace : Pace
         How often to report, save and validate.
+    distances : mapping of str to callable
+        Learned distances that are validated by besides.
+    onlook : callable, optional
+        Is given the step and the averaged generator at every report.
     """
 
     recipe: Recipe
@@ -112,6 +117,8 @@ class Plan:
     phase_1_weights: Path | None = None
     without_phase_1: bool = False
     pace: Pace = DEFAULT_PACE
+    distances: Mapping[str, Distance] = field(default_factory=dict)
+    onlook: Callable[[int, Upscaler], None] | None = None
 
     def __post_init__(self) -> None:
         if self.start_from is not None and not self.trains_phase_1:
@@ -137,6 +144,11 @@ class Note:
     """Something that a person should know."""
 
     text: str
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether something is wrong, as far as can be seen."""
+        return self.text.startswith(_WARNING)
 
 
 @dataclass(frozen=True)
@@ -175,7 +187,7 @@ def iter_run(
         warnings = list(warnings_of(pack, held)) if here.leads else []
         pack = pack.without(held)
         if here.leads:
-            yield from (Note(f"warning: {text}") for text in warnings)
+            yield from (Note(f"{_WARNING}{text}") for text in warnings)
             yield Note(f"{pack.summary()}; {len(held)} held back for validation")
             if not plan.hold_back and (images := (yield from _iter_published(plan))):
                 yield Note(f"{len(images)} of DIV2K's validation images are validated on")
@@ -207,6 +219,7 @@ def _iter_open(plan: Plan, part: Part) -> Generator[PackingProgress, None, Pack]
         scale=network.scale,
         smallest=plan.recipe.data.crop // network.scale * max(network.scales),
         channels=network.channels,
+        normalize=plan.recipe.data.normalize,
         part=part,
     )
 
@@ -222,10 +235,11 @@ def _iter_published(plan: Plan) -> Generator[PackingProgress, None, list[Held]]:
     return held_images(pack, shown, reduction_of(plan.recipe))
 
 
-def validated_on(plan: Plan) -> list[Held]:
-    """Return the images that a run which has begun holds back."""
-    pack = finish(_iter_open(plan, "training"))
-    return held_images(pack, _held_back(plan, pack), reduction_of(plan.recipe))
+def iter_images(plan: Plan) -> Generator[PackingProgress, None, tuple[Pack, list[Held]]]:
+    """Return what a run trains on and what it holds back; yield progress while decoding."""
+    pack = yield from _iter_open(plan, "training")
+    held = _held_back(plan, pack)
+    return pack.without(held), held_images(pack, held, reduction_of(plan.recipe))
 
 
 def _held_back(plan: Plan, pack: Pack) -> list[int]:
@@ -412,11 +426,14 @@ class _Work:
                 str(self._device),
                 trainer.step,
                 best_by=best_by,
+                distances=self._plan.distances,
             )
             for text in observer.catch_up(trainer, validate=due(trainer.step)):
                 yield Note(text)
             for report in loop(note=partial(_log_training, log)):
                 yield PhaseReport(name, report)
+                if self._plan.onlook is not None:
+                    self._plan.onlook(report.step, trainer.average.network)
                 for text in observer.see(report, trainer, validate=due(report.step)):
                     yield Note(text)
 
@@ -451,10 +468,15 @@ def _full_disk_told(folder: Path) -> Iterator[None]:
 
 
 def _start_of(network: Upscaler, recipe: Recipe) -> Upscaler:
-    """Return the recipe's generator to train on; norms that it has not are folded away."""
+    """Return the recipe's generator to train on: norms that it has not are folded away.
+
+    Where it is for grey images, so are colours.
+    """
     bare = recipe.network.arguments.get("batch_norm") is False
     if bare and isinstance(network, SRResNet) and network.batch_norm:
         network = without_norms(network)
+    if recipe.network.channels == 1 and isinstance(network, SRResNet):
+        network = for_grey(network)
     return _same_sizes(network, recipe)
 
 

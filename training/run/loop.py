@@ -71,11 +71,12 @@ class Report:
 
 @dataclass(frozen=True)
 class Pace:
-    """How often a run reports, saves and validates, in steps."""
+    """How often a run reports, saves and validates, in steps; it saves after some seconds, too."""
 
     report: int = 100
     save: int = 500
     validate: int = 1000
+    save_seconds: float = math.inf
 
 
 DEFAULT_PACE = Pace()
@@ -99,9 +100,9 @@ def iter_training(
     ``note`` gets each of them before the checkpoint is written: what it writes down of a step is
     there if the checkpoint is.
 
-    A checkpoint is written every ``pace.save`` steps, at the end, and after the step in which
-    ``stop`` is set, which ends the loop. The images of a step follow from the seed and the step
-    alone, so that a run that was interrupted goes on as if it had not been.
+    A checkpoint is written every ``pace.save`` steps or ``pace.save_seconds``, at the end, and
+    after the step in which ``stop`` is set, which ends the loop. The images of a step follow from
+    the seed and the step alone, so that a run that was interrupted goes on as if it had not been.
 
     Raises
     ------
@@ -110,7 +111,7 @@ def iter_training(
     OSError
         If a checkpoint cannot be written.
     """
-    saved = trainer.step
+    saved, saved_at = trainer.step, time.monotonic()
     batches: Generator[tuple[int, Any, Any], None, None] = iter_batches(
         sampler, seed, trainer.step, rank=team.rank, world=team.size
     )
@@ -124,9 +125,10 @@ def iter_training(
                 asked_to_stop = anyone(stop.is_set(), team, device)
             report = stretch.report(trainer.step, steps, team, device)
             note(report)
-            if trainer.step - saved >= pace.save or trainer.step == steps:
+            late = time.monotonic() - saved_at >= pace.save_seconds
+            if trainer.step - saved >= pace.save or late or trainer.step == steps:
                 _save(trainer, checkpoints, team)
-                saved = trainer.step
+                saved, saved_at = trainer.step, time.monotonic()
             yield report
             asked_to_stop = asked_to_stop or anyone(stop.is_set(), team, device)
         if trainer.step > saved:

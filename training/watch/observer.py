@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from napari_srgan.files.atomic import written_whole
+from napari_srgan.training.metrics.learned import Distance
 from napari_srgan.training.run.checkpoints import read_state, write_whole
 from napari_srgan.training.run.damaged import DamagedFileError, read_json, set_aside
 from napari_srgan.training.run.folder import BEST, BEST_SCORE
@@ -17,7 +18,7 @@ from napari_srgan.training.run.loop import Report
 from napari_srgan.training.run.trainers import Trainer
 from napari_srgan.training.watch.log import RunLog
 from napari_srgan.training.watch.monitor import Health, Monitor
-from napari_srgan.training.watch.validation import Held, Measured, measure
+from napari_srgan.training.watch.validation import NO_DISTANCES, Held, Measured, measure
 
 MONITORED = "monitor.json"
 
@@ -41,6 +42,8 @@ class Observer:
         Where the phase stands: what was seen of later steps is seen again.
     best_by : {"perceptual", "psnr"}
         What chooses the best generator.
+    distances : mapping of str to callable
+        Learned distances that are measured besides.
     """
 
     def __init__(
@@ -51,9 +54,10 @@ class Observer:
         device: str,
         step: int,
         best_by: str = "perceptual",
+        distances: Mapping[str, Distance] = NO_DISTANCES,
     ) -> None:
         self._folder, self._log, self._images, self._device = folder, log, images, device
-        self._best_by = best_by
+        self._best_by, self._distances = best_by, distances
         self._monitor = Monitor()
         self._monitored = folder / MONITORED
         if state := _read(self._monitored, "Warnings may be given a second time."):
@@ -83,7 +87,7 @@ class Observer:
         """Validate a step, unless that has been done; yield what to tell, return the measures."""
         if not self._images or (done := self._log.row("validation", step)):
             return done if self._images else None
-        measured = measure(trainer.average.network, self._images, self._device)
+        measured = measure(trainer.average.network, self._images, self._device, self._distances)
         self._keep_panels(step, measured)
         best = self._keep_if_best(step, trainer, measured)
         # Last: where this row is, all of the above has been done.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 
 import numpy as np
 from PIL import Image
@@ -17,6 +18,7 @@ from napari_srgan.training.data.degradations.reduce import Reduction
 from napari_srgan.training.data.pack import Pack
 from napari_srgan.training.metrics.drawing import Cell, draw_rows, in_words
 from napari_srgan.training.metrics.fidelity import score
+from napari_srgan.training.metrics.learned import Distance
 from napari_srgan.training.metrics.table import FURTHER, Outcome
 
 LARGEST = 384  # high-resolution pixels of a panel's images: four of them fit a wide screen
@@ -24,6 +26,7 @@ SIDE = 512  # high-resolution pixels that are looked at of an image, in its midd
 PANELS = 4  # images that are shown
 # Of the measures beside the protocol's, those that a run is watched by.
 FOLLOWED = ("perceptual", "high_frequency", "colour_drift", "checkerboard")
+NO_DISTANCES: Mapping[str, Distance] = MappingProxyType({})
 
 
 def draw_panel(low: Pixels, upscaled: Pixels, high: Pixels, *, largest: int = LARGEST) -> Pixels:
@@ -124,8 +127,16 @@ def _eight_bits(pixels: np.ndarray) -> Pixels:
     return eight[..., 0] if eight.shape[-1] == 1 else eight
 
 
-def measure(network: Generator, images: list[Held], device: str) -> Measured:
-    """Upscale the images with a generator, and return what the results measure."""
+def measure(
+    network: Generator,
+    images: list[Held],
+    device: str,
+    distances: Mapping[str, Distance] = NO_DISTANCES,
+) -> Measured:
+    """Upscale the images with a generator, and return what the results measure.
+
+    Learned ``distances``, by name, are measured besides.
+    """
     model = Model("validated", network, {})
     settings = Settings(device=device, precision="float32")
     rows: list[dict[str, float]] = []
@@ -136,6 +147,7 @@ def measure(network: Generator, images: list[Held], device: str) -> Measured:
         rows.append(
             asdict(score(held.high, upscaled, made.scale))
             | {name: FURTHER[name](made) for name in FOLLOWED}
+            | {name: distance(upscaled, held.high) for name, distance in distances.items()}
         )
         if len(panels) < PANELS:
             panels[held.name] = draw_panel(held.low, upscaled, held.high)

@@ -217,6 +217,22 @@ def without_norms(network: SRResNet) -> SRResNet:
     return bare
 
 
+@torch.no_grad()
+def for_grey(network: SRResNet) -> SRResNet:
+    """Return a network of one channel that computes the same of grey images.
+
+    What comes out is the mean of the channels that the other one makes of three equal ones. A
+    network of one channel comes back as a copy.
+    """
+    sizes: dict[str, Any] = {**network.sizes(), "channels": 1}
+    grey, state = SRResNet(**sizes), network.state_dict()
+    state["body.head.weight"] = state["body.head.weight"].sum(1, keepdim=True)
+    for part in ("weight", "bias"):
+        state[f"tail.last.{part}"] = state[f"tail.last.{part}"].mean(0, keepdim=True)
+    grey.load_state_dict(state)
+    return grey.train(network.training)
+
+
 # Which convolutions of a module are followed by which norm.
 _NORMED: dict[type[nn.Module], tuple[tuple[str, str], ...]] = {
     ResidualBlock: (("conv1", "norm1"), ("conv2", "norm2")),

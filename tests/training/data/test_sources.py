@@ -183,3 +183,22 @@ def forbid(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
+
+
+def test_marked_names_are_pairs_of_whatever_suffix(tmp_path):
+    touch(tmp_path, "a_HR.png", "a_LR.tif", "b/a_HR.png", "b/c_LR.png", "d.png", "HR.png")
+    found = find_sources(tmp_path)
+    pairs = {source.name: source.low for source in found.training}
+    assert pairs == {
+        "HR.png": None,
+        "a_HR.png": tmp_path / "a_LR.tif",
+        "b/a_HR.png": None,
+        "d.png": None,
+    }
+    assert found.left_out == (LeftOut("b/c_LR.png", "there is no image c_HR"),)
+
+
+def test_two_low_images_of_one_are_refused(tmp_path):
+    touch(tmp_path, "a_HR.png", "a_LR.tif", "a_LR.png")
+    with pytest.raises(ValueError, match=r"a_LR.tif and a_LR.png differ by suffix alone"):
+        find_sources(tmp_path)

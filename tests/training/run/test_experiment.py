@@ -729,3 +729,14 @@ def test_a_pattern_that_holds_nothing_back_is_refused(tmp_path, images) -> None:
     plan = plan_of(images, tmp_path / "run", small(), hold_back=("val/*", "x*"))
     with pytest.raises(ValueError, match=r"--hold-back val/\* x\* matches none of the 4 images"):
         run(plan)
+
+
+def test_a_checkpoint_is_written_when_seconds_have_passed_whatever_the_steps(images, tmp_path):
+    out = tmp_path / "slow"
+    pace = Pace(report=1, save=1000, validate=1000, save_seconds=0.0)
+    steps = iter_run(plan_of(images, out, small(), pace=pace), Event())
+    for event in steps:
+        if isinstance(event, PhaseReport) and event.report.step == 2:
+            break
+    assert Checkpoints(out / "pretrain").paths()[-1].name == "00000002.pt"
+    steps.close()
