@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_srgan.inference.images import layout_of, value_range
+from napari_srgan.inference.images import layout_of
+from napari_srgan.inference.values.ranges import value_range
 from napari_srgan.resampling import shrink
 from napari_srgan.training.data.decoding import Samples
 
