@@ -260,6 +260,21 @@ def test_a_limit_that_the_result_fits_into_is_refused(benchmark_module):
         memory_limit.refusal(np.zeros((8, 8, 3), np.uint16), memory_limit.small_model())
 
 
+@on_linux
+@pytest.mark.slow
+def test_a_store_killed_on_the_way_equals_one_that_was_not(benchmark_module, tmp_path):
+    kills = benchmark_module("kills")
+    found = kills.run(tmp_path, planes=4, edge=50, kills=1, room=300, model="")
+    assert 0 <= found.kills[0] <= 1
+    assert found.most <= found.limit
+    (tmp_path / "out.ome.zarr" / "0" / "zarr.json").write_text("{}")
+    assert kills.differences(tmp_path / "whole.ome.zarr", tmp_path / "out.ome.zarr") == [
+        "0/zarr.json"
+    ]
+    with pytest.raises(ValueError, match=r"opens .*whole.ome.zarr, which is not whole"):
+        kills.refuse_to_open(tmp_path, tmp_path / "whole.ome.zarr")
+
+
 def test_columns_are_aligned_and_remarks_are_not(benchmark_module):
     table = benchmark_module("texts").table
     text = table(("", "ms", "MiB"), [("import", "8", "1"), ("all", "1000", "12"), ("window", "no")])

@@ -102,7 +102,7 @@ def upscale(
         choose_precision(precision, choose_devices(device)[0], np.dtype(np.uint8))
         loaded = load_model(model or DEFAULT_MODEL, scale=scale, dialect=read_as)
     if of_store:
-        _upscale_store(inputs[0], output, loaded, normalize, settings)
+        _upscale_store(inputs[0], output, loaded, normalize, settings, channel_axis)
         return
     with warnings_printed("napari_srgan"):
         failed = sum(
@@ -146,7 +146,7 @@ def _is_of_store(inputs: list[Path], output: Path) -> bool:
 
 def _check_store(inputs: list[Path], output: Path, *, overwrite: bool) -> None:
     from napari_srgan.ngff.stored import open_image
-    from napari_srgan.volume import check_target
+    from napari_srgan.volume.upscale import check_target
 
     if len(inputs) != 1:
         raise ValueError(f"An OME-Zarr image is upscaled by itself; got {len(inputs)} inputs.")
@@ -155,12 +155,17 @@ def _check_store(inputs: list[Path], output: Path, *, overwrite: bool) -> None:
 
 
 def _upscale_store(
-    source: Path, target: Path, model: Model, normalize: str, settings: Settings
+    source: Path,
+    target: Path,
+    model: Model,
+    normalize: str,
+    settings: Settings,
+    channel_axis: int | None,
 ) -> None:
     """Upscale an OME-Zarr image with a progress bar, or go on where it was interrupted."""
     from tqdm import tqdm
 
-    from napari_srgan.volume import is_unfinished, iter_upscale_store
+    from napari_srgan.volume.upscale import is_unfinished, iter_upscale_store
 
     if is_unfinished(target):
         say(f"Going on with {target}, if it was begun with the same choices.", err=True)
@@ -169,7 +174,12 @@ def _upscale_store(
             with tqdm(desc=source.name, unit="px", unit_scale=True, leave=False) as bar:
                 _with_bar(
                     iter_upscale_store(
-                        source, target, model, normalize=normalize, settings=settings
+                        source,
+                        target,
+                        model,
+                        normalize=normalize,
+                        settings=settings,
+                        channel_axis=channel_axis,
                     ),
                     bar,
                 )

@@ -36,6 +36,8 @@ class Progress:
     note : str
         What the user should know: that memory ran out and what was done about it, or that the
         device computes something else than it should. Mostly empty.
+    kept : int
+        Input pixels, of those that are done, that an earlier run has done.
     """
 
     done: int
@@ -43,6 +45,7 @@ class Progress:
     device: str
     precision: str
     note: str = ""
+    kept: int = 0
 
 
 @dataclass(frozen=True)

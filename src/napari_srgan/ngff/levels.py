@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from napari_srgan.ngff.stored import VERSIONS, StoredImage
+from napari_srgan.ngff.image import NgffImage
 from napari_srgan.pyramid import SMALLEST_LEVEL
 
 WINDOW = 1024  # pixels of the input along an edge, of which all levels are written at once
@@ -54,41 +55,72 @@ def levels_for(height: int, width: int, scale: int) -> list[Level]:
     factors = [scale]
     while factors[-1] % 2 == 0 and factors[-1] > 2:
         factors.append(factors[-1] // 2)
-    sizes = [((height * factor, width * factor), factor) for factor in (*factors, 1)]
-    sides = height, width
-    while max(sides) > SMALLEST_LEVEL:
-        sides = -(-sides[0] // 2), -(-sides[1] // 2)
-        sizes.append((sides, 0))
-    return [Level(str(n), sides, factor) for n, (sides, factor) in enumerate(sizes)]
+    factors.append(1)
+    largest = max(height, width)
+    while largest > SMALLEST_LEVEL:
+        largest = -(-largest // 2)
+        factors.append(0)
+    return _levels(factors, (height, width))
 
 
-def attributes_of(
-    image: StoredImage, levels: Sequence[Level], record: Mapping[str, Any], key: str
-) -> dict[str, Any]:
-    """Return the attributes of the group: axes and levels, channels as they were, and the record.
+def levels_like(levels: Sequence[Level], sides: tuple[int, int]) -> list[Level]:
+    """Return as many levels, as fine and as coarse, of an image of another size."""
+    return _levels([level.factor for level in levels], sides)
 
-    The outer edges of all levels are those of the image: a pixel that is ``f`` times as small
-    begins its row of centres ``(1/f − 1)/2`` of the image's pixels earlier.
+
+def _levels(factors: Iterable[int], sides: tuple[int, int]) -> list[Level]:
+    made: list[Level] = []
+    for number, factor in enumerate(factors):
+        height, width = (
+            tuple(factor * side for side in sides)
+            if factor
+            else (-(-side // 2) for side in made[-1].sides)
+        )
+        made.append(Level(str(number), (height, width), factor))
+    return made
+
+
+def coarser_pairs(levels: Sequence[Level]) -> list[tuple[Level, Level]]:
+    """Return each level that is coarser than the input, after the one that it is made of."""
+    return [(finer, level) for finer, level in pairwise(levels) if not level.factor]
+
+
+def create_levels(group: Any, image: NgffImage, levels: Sequence[Level]) -> None:
+    """Create the arrays of all levels, empty; they are no image until the group says so."""
+    leading = list(image.array.shape[: -2 - (image.colour_axis is not None)])
+    if image.colour_axis is not None:
+        leading.insert(image.colour_axis, image.array.shape[-1])
+    format_3 = image.zarr_format == 3
+    names = {"dimension_names": [axis["name"] for axis in image.axes]} if format_3 else {}
+    for level in levels:
+        shapes = level.storage(image.zarr_format)
+        group.create_array(
+            level.path,
+            shape=(*leading, *level.sides),
+            dtype=image.array.dtype,
+            chunk_key_encoding={"name": "default" if format_3 else "v2", "separator": "/"},
+            **{key: (*(1,) * len(leading), *sides) for key, sides in shapes.items()},
+            **names,
+        )
+
+
+def datasets_of(image: NgffImage, levels: Sequence[Level]) -> list[dict[str, Any]]:
+    """Return where the levels lie.
+
+    The outer edges of all are those of the image: a pixel that is ``f`` times as small begins its
+    row of centres ``(1/f − 1)/2`` of the image's pixels earlier.
     """
-    others = dict(image.others)
-    ome: dict[str, Any] = {"omero": others.pop("omero")} if "omero" in others else {}
-    datasets = [
+    return [
         {"path": level.path, "coordinateTransformations": _placed(image, level)} for level in levels
     ]
-    multiscale = {**image.multiscale, "datasets": datasets}
-    version = VERSIONS[image.zarr_format]
-    if image.zarr_format == 2:
-        ome["multiscales"] = [{**multiscale, "version": version}]
-        return {**others, **ome, key: dict(record)}
-    ome |= {"version": version, "multiscales": [multiscale]}
-    return {**others, "ome": ome, key: dict(record)}
 
 
-def _placed(image: StoredImage, level: Level) -> list[dict[str, Any]]:
-    scale, translation = list(image.scale), list(image.translation)
-    for axis, side in zip((-2, -1), level.sides, strict=True):
-        scale[axis] *= image.array.shape[axis] / side
-        translation[axis] += (scale[axis] - image.scale[axis]) / 2
+def _placed(image: NgffImage, level: Level) -> list[dict[str, Any]]:
+    scale, translation = image.own_scale, image.own_translation
+    for axis, side, low in zip((-2, -1), level.sides, image.sides, strict=True):
+        step = scale[axis]
+        scale[axis] = step * low / side
+        translation[axis] += (scale[axis] - step) / 2
     return [
         {"type": "scale", "scale": scale},
         {"type": "translation", "translation": translation},

@@ -21,37 +21,47 @@ class Making:
         Where it will be.
     job : mapping
         What it is made of and how, in values of JSON: a folder left by another job is thrown away.
+
+    Attributes
+    ----------
+    done : dict
+        What is done, and for each of it a word on what it was made of, which may be empty.
     """
 
     def __init__(self, target: Path, job: Mapping[str, Any]) -> None:
         self.target, self.folder = target, hidden_folder(target)
         self.store, self._journal = self.folder / "store", self.folder / "journal"
         self._job = json.dumps(job, sort_keys=True)
-        self.done: set[str] = set()
+        self.done: dict[str, str] = {}
 
     def begin(self) -> None:
         """Read what is done, or begin anew."""
         lines = self._journal.read_text("utf-8").split("\n") if self._journal.exists() else []
-        if lines[:1] == [self._job]:
+        same = lines[:1] == [self._job] and self.store.is_dir()
+        if same:
             whole = lines[1:-1]  # what follows the last line's end was torn
-            self.done = set(whole)
-        else:
-            shutil.rmtree(self.store, ignore_errors=True)
-        text = "".join(f"{line}\n" for line in (self._job, *sorted(self.done)))
+            self.done = dict(line.split("\t") for line in whole)
+        text = "".join(f"{line}\n" for line in (self._job, *map("\t".join, self.done.items())))
         part = self.folder / "journal.new"
         part.write_text(text, "utf-8")
         part.replace(self._journal)
+        if not same:  # not before the journal: what it says is done has to be there
+            shutil.rmtree(self.store, ignore_errors=True)
 
-    def mark(self, key: str) -> None:
+    def mark(self, key: str, made_of: str = "") -> None:
         """Note that something is done, of which everything is written."""
         with self._journal.open("a", encoding="utf-8") as file:
-            file.write(f"{key}\n")
-        self.done.add(key)
+            file.write(f"{key}\t{made_of}\n")
+        self.done[key] = made_of
 
     def finish(self) -> None:
         """Put the store, which is whole, in its place; what was there goes."""
+        for torn in self.store.rglob("*.partial"):  # chunks that were being written at a kill
+            torn.unlink()
         if self.target.exists():
-            self.target.replace(self.folder / "before")
+            before = self.folder / "before"
+            shutil.rmtree(before, ignore_errors=True)  # of a run that was killed here
+            self.target.replace(before)
         self.store.replace(self.target)
 
 
@@ -78,7 +88,8 @@ def made_whole(target: Path, job: Mapping[str, Any]) -> Iterator[Making]:
         making.begin()
         yield making
         making.finish()
-    shutil.rmtree(making.folder, ignore_errors=True)
+        shutil.rmtree(making.folder, ignore_errors=True)
+    shutil.rmtree(making.folder, ignore_errors=True)  # where a locked file cannot be removed
 
 
 def hidden_folder(target: Path) -> Path:

@@ -1,90 +1,20 @@
-"""Images in OME-Zarr: their finest level, read in part, and what the store says of it."""
+"""Images in OME-Zarr stores, opened with their metadata, of which nothing is read yet."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_srgan.files import Header, Metadata, UnreadableImage
+from napari_srgan.files import UnreadableImage
 from napari_srgan.files.picture import damage_named
-from napari_srgan.files.provenance import KEY, described
-from napari_srgan.files.units import unit_named
+from napari_srgan.files.provenance import KEY
+from napari_srgan.ngff.image import VERSIONS, NgffImage
 
 _NODES = ("zarr.json", ".zattrs", ".zgroup")  # of a group, in Zarr 3 and Zarr 2
-VERSIONS = {2: "0.4", 3: "0.5"}  # of OME-Zarr, by that of Zarr
 NEEDS_ZARR = "OME-Zarr needs the package zarr: pip install 'napari-srgan[zarr]'."
-
-
-@dataclass(frozen=True)
-class StoredImage:
-    """An image in an OME-Zarr store.
-
-    Attributes
-    ----------
-    path : Path
-        Of its group.
-    array : zarr.Array
-        The finest level; slices of it are read when they are asked for.
-    zarr_format : int
-        2 or 3.
-    multiscale : mapping
-        What the store says of axes and levels.
-    others : mapping
-        Its other attributes: channels (``omero``), and whatever else it has.
-    """
-
-    path: Path
-    array: Any
-    zarr_format: int
-    multiscale: Mapping[str, Any]
-    others: Mapping[str, Any]
-
-    @property
-    def axes(self) -> list[Mapping[str, Any]]:
-        """What each axis is: its name, and mostly its type and unit."""
-        return list(self.multiscale["axes"])
-
-    @property
-    def channel_axis(self) -> int | None:
-        """Which axis holds channels."""
-        kinds = [axis.get("type", "channel" if axis["name"] == "c" else "") for axis in self.axes]
-        return kinds.index("channel") if "channel" in kinds else None
-
-    @property
-    def scale(self) -> list[float]:
-        """The step from pixel to pixel of the finest level."""
-        return self._transformed("scale", 1.0)
-
-    @property
-    def translation(self) -> list[float]:
-        """Where the centre of its first pixel lies."""
-        return self._transformed("translation", 0.0)
-
-    @property
-    def record(self) -> Mapping[str, Any] | None:
-        """How it was made, if this package made it."""
-        record = self.others.get(KEY)
-        return record if isinstance(record, Mapping) else None
-
-    def header(self) -> Header:
-        """Return what the store says, as it is said of image files."""
-        units = tuple(unit_named(str(axis.get("unit", ""))) or "pixel" for axis in self.axes)
-        known = Metadata(description=described(None, self.record) if self.record else None)
-        return Header(
-            tuple(self.array.shape), self.array.dtype, False, tuple(self.scale), units,
-            tuple(str(axis["name"]) for axis in self.axes), known,
-            format=f"OME-Zarr {VERSIONS[self.zarr_format]}",
-        )  # fmt: skip
-
-    def _transformed(self, kind: str, default: float) -> list[float]:
-        for each in self.multiscale["datasets"][0]["coordinateTransformations"]:
-            if each["type"] == kind:
-                return [float(value) for value in each[kind]]
-        return [default] * int(self.array.ndim)
 
 
 def is_store(path: Path) -> bool:
@@ -92,7 +22,7 @@ def is_store(path: Path) -> bool:
     return any((path / node).is_file() for node in _NODES)
 
 
-def open_image(path: Path) -> StoredImage:
+def open_image(path: Path) -> NgffImage:
     """Open an image of which nothing is read yet.
 
     Raises
@@ -109,27 +39,89 @@ def open_image(path: Path) -> StoredImage:
         raise ImportError(NEEDS_ZARR) from error
     with damage_named(path, "OME-Zarr"):
         group: Any = zarr.open_group(path, mode="r")
-        attributes: dict[str, Any] = dict(group.attrs)
-        _refuse_collections(path, attributes)
-        ome = attributes.pop("ome", None) if group.metadata.zarr_format == 3 else attributes
-        if not ome or "multiscales" not in ome:
+        zarr_format = group.metadata.zarr_format
+        others, ome = attributes_in(group)
+        _refuse_collections(path, {**others, **ome})
+        if "multiscales" not in ome:
             raise UnreadableImage(f"{path} is a Zarr group, but no OME-Zarr image.")
-        others = {**attributes, **{key: ome[key] for key in ome if key != "version"}}
-        multiscale, *_ = others.pop("multiscales")
+        multiscale, *_ = ome.pop("multiscales")
+        ome.pop("version", None)
+        _check_axes(path, multiscale)
         array = group[multiscale["datasets"][0]["path"]]
-        image = StoredImage(path, array, group.metadata.zarr_format, multiscale, others)
-        if len(image.axes) != array.ndim or [axis["name"] for axis in image.axes][-2:] != [
-            "y",
-            "x",
-        ]:
-            raise UnreadableImage(f"{path}: the last two axes of an image are y and x.")
+        image = NgffImage(path.name, array, zarr_format, multiscale, ome, others, path)
+        if len(image.axes) != array.ndim:
+            raise UnreadableImage(
+                f"{path} names {len(image.axes)} axes, but its pixels have {array.ndim}."
+            )
         if not np.all(np.isfinite([*image.scale, *image.translation])):
             raise UnreadableImage(f"{path} has a pixel size that is no number.")
     return image
 
 
-def _refuse_collections(path: Path, attributes: Mapping[str, Any]) -> None:
-    said = {**attributes, **(attributes.get("ome") or {})}
+_OF_FORMAT_2 = ("multiscales", "omero", "labels", "image-label", "plate", "well")
+
+
+def attributes_in(group: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a group's other attributes, and those of OME-Zarr, wherever its version has them."""
+    attributes = dict(group.attrs)
+    if group.metadata.zarr_format == 3:
+        ome = attributes.pop("ome", None) or {}
+        return attributes, dict(ome)
+    return attributes, {key: attributes.pop(key) for key in _OF_FORMAT_2 if key in attributes}
+
+
+def put_attributes(group: Any, others: Mapping[str, Any], ome: Mapping[str, Any]) -> None:
+    """Write a group's attributes where its version of the format has them, all at once."""
+    if group.metadata.zarr_format == 3:
+        group.attrs.put({**others, "ome": dict(ome)})
+    else:
+        group.attrs.put({**others, **ome})
+
+
+def put_image(
+    group: Any,
+    image: NgffImage,
+    datasets: Sequence[Mapping[str, Any]],
+    reduced: str,
+    record: Mapping[str, Any] | None = None,
+) -> None:
+    """Make an image of a group: with the levels that it has now, and what was said of the input.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        With the arrays of the levels.
+    image : NgffImage
+        What it is made of.
+    datasets : sequence of mapping
+        The levels and where they lie.
+    reduced : str
+        How coarser levels are made of finer ones.
+    record : mapping, optional
+        How it was made.
+    """
+    kept = {key: image.multiscale[key] for key in image.multiscale if key != "metadata"}
+    multiscale = {**kept, "datasets": list(datasets), "type": reduced}
+    version = VERSIONS[image.zarr_format]
+    others = {**image.others, **({KEY: dict(record)} if record else {})}
+    if image.zarr_format == 2:
+        ome = {**image.ome, "multiscales": [{**multiscale, "version": version}]}
+    else:
+        ome = {"version": version, **image.ome, "multiscales": [multiscale]}
+    put_attributes(group, others, ome)
+
+
+def _check_axes(path: Path, multiscale: Mapping[str, Any]) -> None:
+    axes = multiscale.get("axes")
+    if not axes or not all(isinstance(axis, Mapping) for axis in axes):
+        raise UnreadableImage(
+            f"{path} is of a version of OME-Zarr before 0.4, which does not say what its axes are."
+        )
+    if [axis["name"] for axis in axes][-2:] != ["y", "x"]:
+        raise UnreadableImage(f"{path}: the last two axes of an image are y and x.")
+
+
+def _refuse_collections(path: Path, said: Mapping[str, Any]) -> None:
     for kind, example in (("plate", "A/1/0"), ("well", "0"), ("bioformats2raw.layout", "0")):
         if kind in said:
             raise UnreadableImage(

@@ -10,7 +10,6 @@ import yaozarrs
 import zarr
 from typer.testing import CliRunner
 
-from napari_srgan import volume
 from napari_srgan.cli import app
 from napari_srgan.files.provenance import KEY
 from napari_srgan.inference.run import upscale_array
@@ -18,8 +17,10 @@ from napari_srgan.inference.settings import Settings, finish
 from napari_srgan.ngff import levels
 from napari_srgan.ngff.stored import open_image
 from napari_srgan.store.load import load_model
+from napari_srgan.volume import labels as of_labels
+from napari_srgan.volume import plan, upscale, window
 
-SHAPE = (2, 3, 37, 53)  # channels, depth, height, width
+SHAPE = (2, 2, 37, 53)  # channels, depth, height, width
 SCALE, TRANSLATION = [1.0, 2.0, 0.5, 0.25], [0.0, 5.0, -3.0, 7.0]
 OMERO = {"channels": [{"color": "00FF00", "label": "GFP", "active": True,
                        "window": {"start": 5, "end": 900, "min": 0, "max": 4095}}] * 2}  # fmt: skip
@@ -28,7 +29,7 @@ OMERO = {"channels": [{"color": "00FF00", "label": "GFP", "active": True,
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch):
     """Have a small image take six windows a plane, and chunks that do not divide it."""
-    for module in (volume, levels):
+    for module in (upscale, plan, of_labels, levels):
         monkeypatch.setattr(module, "WINDOW", 20)
     monkeypatch.setattr(levels, "_CHUNK", {2: 20, 3: 10})
     monkeypatch.setattr(levels, "SMALLEST_LEVEL", 16)
@@ -56,12 +57,15 @@ def stored(folder: Path, version: str = "0.5", dtype="u2") -> tuple[Path, np.nda
     image = {"omero": OMERO, **multiscale("full", axes, transforms)}
     labels = group.create_group("labels")
     cells = labels.create_group("cells")
-    cells.create_array("0", data=np.ones(SHAPE[1:], np.uint8))
+    cells.create_array("0", data=np.arange(np.prod(SHAPE[1:]), dtype="u4").reshape(SHAPE[1:]))
     label = multiscale("0", axes[1:], [{"type": "scale", "scale": SCALE[1:]}])
+    coarse = labels.create_group("coarse")  # of another size than the image
+    coarse.create_array("0", data=np.ones((2, 5, 7), np.uint8))
     for node, ome in (
         (group, image),
-        (labels, {"labels": ["cells"]}),
-        (cells, {**label, "image-label": {}}),
+        (labels, {"labels": ["cells", "coarse"]}),
+        (cells, {**label, "image-label": {"source": {"image": "../../"}}}),
+        (coarse, {**label, "image-label": {}}),
     ):
         if version == "0.5":
             node.attrs.put({"ome": {"version": version, **ome}, "own": 1})
@@ -79,7 +83,7 @@ def multiscale(path: str, axes: list, transforms: list) -> dict:
 
 def upscaled(source, target, model, **options):
     settings = Settings(device="cpu", precision="float32")
-    steps = volume.iter_upscale_store(source, target, model, settings=settings,
+    steps = upscale.iter_upscale_store(source, target, model, settings=settings,
                                       **{"normalize": "auto", **options})  # fmt: skip
     return finish(steps)
 
@@ -106,14 +110,13 @@ def test_a_store_becomes_a_valid_pyramid_of_the_same_pixels_as_in_memory(tmp_pat
     difference = high.astype(int) - expected(pixels, tiny)
     assert np.abs(difference).max() <= 1  # windows are rounded otherwise than the whole, at most
     assert (difference == 0).mean() > 0.999
-    assert made.others["omero"] == OMERO
+    assert made.ome["omero"] == OMERO
     assert made.others["own"] == 1
     group = zarr.open_group(target, mode="r")
     assert [group[each].shape[2:] for each in "01234"] == [
         (148, 212), (74, 106), (37, 53), (19, 27), (10, 14),
     ]  # fmt: skip
     np.testing.assert_array_equal(group["2"][:], pixels)
-    assert "labels" not in group  # it would need a level for each of these
     assert list(tmp_path.glob(".*")) == []
 
 
@@ -141,15 +144,15 @@ def test_a_job_that_was_killed_anywhere_goes_on_and_ends_the_same(tmp_path, tiny
     upscaled(source, whole, tiny)
 
     computed = []
-    real = volume.iter_window
+    real = window.iter_window
 
     def counted(*args):
         computed.append(args[1])
         return real(*args)
 
-    monkeypatch.setattr(volume, "iter_window", counted)
+    monkeypatch.setattr(window, "iter_window", counted)
     for stops in (1, 3, 8):  # steps until it is stopped, mostly within a window
-        steps = volume.iter_upscale_store(
+        steps = upscale.iter_upscale_store(
             source, target, tiny, normalize="auto",
             settings=Settings(device="cpu", precision="float32"),
         )  # fmt: skip
@@ -164,13 +167,96 @@ def test_a_job_that_was_killed_anywhere_goes_on_and_ends_the_same(tmp_path, tiny
     upscaled(source, target, tiny)
 
     assert files_of(target) == files_of(whole)
-    assert len(computed) == 2 * 3 * 6 + 3  # of each interruption one window was begun again
+    assert len(computed) == 2 * 2 * 6 + 3  # of each interruption one window was begun again
+
+
+def test_where_the_input_was_edited_windows_are_done_again(tmp_path, tiny, monkeypatch):
+    source, _ = stored(tmp_path)
+    target, anew = tmp_path / "out.ome.zarr", tmp_path / "anew.ome.zarr"
+    steps = upscale.iter_upscale_store(
+        source, target, tiny, normalize="dtype",
+        settings=Settings(device="cpu", precision="float32"),
+    )  # fmt: skip
+    while (step := next(steps)).done < step.total:
+        pass
+    steps.close()  # at the last window
+    array = zarr.open_group(source)["full"]
+    edited = array[:]
+    edited[1, 1, 19, 30] = 4000 - edited[1, 1, 19, 30]  # within the reach of all six windows
+    edited[0, 0, 0, 0] = 4000 - edited[0, 0, 0, 0]  # of one
+    array[:] = edited
+
+    computed = []
+    real = window.iter_window
+    monkeypatch.setattr(window, "iter_window", lambda *a: computed.append(a[1]) or real(*a))
+    upscaled(source, target, tiny, normalize="dtype")
+    assert 2 <= len(computed) <= 1 + 6 + 1
+    upscaled(source, anew, tiny, normalize="dtype")
+    assert files_of(target) == files_of(anew)
+
+
+def test_labels_are_as_large_as_the_image_at_every_level(tmp_path, tiny):
+    source, _ = stored(tmp_path)
+    target = tmp_path / "out.ome.zarr"
+    upscaled(source, target, tiny)
+
+    yaozarrs.validate_zarr_store(target / "labels" / "cells")
+    made, cells = zarr.open_group(target), zarr.open_group(target / "labels" / "cells")
+    low = zarr.open_group(source / "labels" / "cells")["0"][:]
+    for level, factor in (("0", 4), ("1", 2), ("2", 1)):
+        np.testing.assert_array_equal(cells[level][:], low.repeat(factor, 1).repeat(factor, 2))
+    rows, columns = (2 * np.arange(19) + 1) * 37 // 38, (2 * np.arange(27) + 1) * 53 // 54
+    np.testing.assert_array_equal(cells["3"][:], low[:, rows][:, :, columns])
+    for level in "01234":
+        assert cells[level].shape == made[level].shape[1:]
+        assert cells[level].dtype == low.dtype
+    of_image, of_cells = (
+        zarr.open_group(path).attrs["ome"]["multiscales"][0]["datasets"]
+        for path in (target, target / "labels" / "cells")
+    )
+    for image, label in zip(of_image, of_cells, strict=True):
+        image, label = (each["coordinateTransformations"] for each in (image, label))
+        assert label[0]["scale"] == image[0]["scale"][1:]
+    ome = cells.attrs["ome"]
+    assert ome["image-label"] == {"source": {"image": "../../"}}
+    coarse = zarr.open_group(target / "labels" / "coarse")
+    assert [coarse[each].shape for each in "01234"] == [
+        (2, 20, 28), (2, 10, 14), (2, 5, 7), (2, 3, 4), (2, 2, 2),
+    ]  # fmt: skip
+
+
+def test_a_channel_axis_that_the_store_contradicts_is_refused(tmp_path, tiny):
+    source, _ = stored(tmp_path)
+    target = tmp_path / "out.ome.zarr"
+    for wrong in (1, -3, 7):
+        with pytest.raises(ValueError, match="c, z, y, x: axis 0 holds channels"):
+            upscaled(source, target, tiny, channel_axis=wrong)
+    upscaled(source, target, tiny, channel_axis=-4)
+
+
+def test_what_is_said_of_all_levels_together_stays_said_and_counts(tmp_path, tiny):
+    source, _ = stored(tmp_path)
+    group = zarr.open_group(source)
+    ome = group.attrs["ome"]
+    ome["multiscales"][0]["coordinateTransformations"] = [
+        {"type": "scale", "scale": [1.0, 1.0, 2.0, 2.0]},
+        {"type": "translation", "translation": [0.0, 0.0, 100.0, 0.0]},
+    ]
+    group.attrs["ome"] = ome
+    upscaled(source, tmp_path / "out.ome.zarr", tiny)
+    low, high = open_image(source), open_image(tmp_path / "out.ome.zarr")
+    assert low.scale[2:] == [1.0, 0.5]
+    assert low.translation[2:] == [94.0, 14.0]
+    for image, shape in ((low, SHAPE), (high, (*SHAPE[:2], 148, 212))):
+        scale, first = np.array(image.scale)[2:], np.array(image.translation)[2:]
+        np.testing.assert_allclose(first - scale / 2, [93.5, 13.75])
+        np.testing.assert_allclose(first + (np.array(shape)[2:] - 0.5) * scale, [130.5, 40.25])
 
 
 def test_what_another_job_left_is_not_gone_on_with(tmp_path, tiny):
     source, _ = stored(tmp_path)
     target, other = tmp_path / "out.ome.zarr", tmp_path / "other.ome.zarr"
-    steps = volume.iter_upscale_store(
+    steps = upscale.iter_upscale_store(
         source, target, tiny, normalize="dtype", settings=Settings(device="cpu")
     )
     for _ in range(5):
@@ -184,7 +270,7 @@ def test_what_another_job_left_is_not_gone_on_with(tmp_path, tiny):
 def test_a_store_that_is_being_written_is_left_alone(tmp_path, tiny):
     source, _ = stored(tmp_path)
     target = tmp_path / "out.ome.zarr"
-    steps = volume.iter_upscale_store(
+    steps = upscale.iter_upscale_store(
         source, target, tiny, normalize="auto", settings=Settings(device="cpu")
     )
     next(steps)
@@ -219,5 +305,6 @@ def test_a_plate_is_refused_with_what_to_name_instead(tmp_path):
 
 
 def test_an_import_of_the_command_line_needs_no_zarr():
-    code = "import sys; sys.modules['zarr'] = None; import napari_srgan.cli, napari_srgan.volume"
+    code = "import sys; sys.modules['zarr'] = None; import napari_srgan.cli, {}"
+    code = code.format("napari_srgan.volume.upscale")
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
