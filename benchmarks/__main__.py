@@ -15,6 +15,7 @@ from typing import Any
 
 import card
 import families
+import lens
 import machine
 import memory_limit
 import scaling
@@ -29,7 +30,7 @@ from workers import WorkerError
 from napari_srgan.store.registry import DEFAULT_MODEL
 
 PARTS = (
-    "comparison", "families", "scaling", "startup", "memory_limit", "card", "training_step"
+    "comparison", "families", "scaling", "startup", "lens", "memory_limit", "card", "training_step"
 )  # fmt: skip
 # Wider than the largest tile with its halo, and whole within the memory of a laptop.
 SIZE = (480, 600)
@@ -96,6 +97,10 @@ def _measure(part: str, options: argparse.Namespace) -> Any:
         waits = startup.measure()
         print(startup.report(waits))
         return [dataclasses.asdict(wait) for wait in waits]
+    if part == "lens":
+        followed = lens.measure()
+        print(lens.report(followed))
+        return [dataclasses.asdict(one) for one in followed]
     if part == "card":
         return _measure_card(options.model)
     limited = memory_limit.measure()

@@ -56,7 +56,7 @@ class Wait:
 
 def measure(rounds: int = ROUNDS) -> tuple[Wait, ...]:
     """Run every step in turns, each time in a new process."""
-    notes = {step: "" if code is not _WIDGET else _no_window() for step, code in STEPS.items()}
+    notes = {step: "" if code is not _WIDGET else no_window() for step, code in STEPS.items()}
     times: dict[str, list[float]] = {step: [] for step, note in notes.items() if not note}
     for number in range(rounds + 1):
         say(f"starting: {number} of {rounds}")
@@ -78,7 +78,7 @@ def _seconds(code: str) -> float:
     return float(seconds)
 
 
-def _no_window() -> str:
+def no_window() -> str:
     """Return why no viewer can be opened here; empty where one can."""
     bindings = ("PyQt6", "PySide6", "PyQt5", "PySide2")
     if not any(importlib.util.find_spec(binding) for binding in bindings):

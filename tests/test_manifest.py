@@ -70,10 +70,11 @@ def test_only_known_kinds_of_contributions_are_made(manifest, contributions):
     assert set(contributions) <= set(type(manifest.contributions).model_fields)
 
 
-def test_there_is_one_widget_so_that_one_click_opens_it(manifest):
-    (widget,) = manifest.contributions.widgets
+def test_the_widget_that_most_people_come_for_is_the_first(manifest):
+    names = [widget.display_name for widget in manifest.contributions.widgets]
 
-    assert widget.display_name == "SRGAN upscale"
+    assert names[0] == "SRGAN upscale"
+    assert names[1:] == ["SRGAN lens"]
 
 
 def test_the_reader_is_asked_about_every_suffix_that_it_reads(contributions):

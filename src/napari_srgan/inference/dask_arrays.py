@@ -19,11 +19,9 @@ from napari_srgan.inference.images import (
     Array,
     Layout,
     check_not_masked,
-    fill_not_finite,
-    fill_transparent,
     layout_of,
 )
-from napari_srgan.inference.run import iter_window, must_fill, set_up
+from napari_srgan.inference.run import filled, iter_window, set_up
 from napari_srgan.inference.settings import Settings, provenance
 from napari_srgan.inference.tiling import Tile, tiles
 from napari_srgan.inference.values.extent import plane_extent
@@ -70,11 +68,7 @@ class _Filled:
         check_not_masked(plane)
         plane = np.asarray(plane)
         layout = layout_of(plane.shape, plane.dtype, self.colour)
-        if must_fill(plane, layout, self.settings.nan):
-            plane = fill_not_finite(plane)
-        if layout.channels == 4:
-            plane = np.concatenate([fill_transparent(plane), plane[..., 3:]], axis=-1)
-        return plane
+        return filled(plane, layout, self.settings.nan)
 
 
 def upscale_lazily(

@@ -22,6 +22,7 @@ from napari_srgan.inference.images import (
     check_not_masked,
     count_not_finite,
     fill_not_finite,
+    fill_transparent,
     layout_of,
 )
 from napari_srgan.inference.multi_device import iter_spread
@@ -235,7 +236,7 @@ def iter_window(
     Parameters
     ----------
     pixels : ndarray
-        What ``tile`` reads: ``(h, w)``, ``(h, w, 3)``, or ``(h, w, 4)`` with hidden colours filled.
+        What ``tile`` reads: ``(h, w)`` or ``(h, w, 3|4)``, :func:`filled`.
     tile : Tile
         Where the window lies, and what of it is kept.
     values : ValueRange
@@ -291,3 +292,15 @@ def must_fill(image: Array, layout: Layout, nan: NotFinite) -> bool:
             "Replace them, or say nan='fill' to fill them from their nearest finite neighbour."
         )
     return bool(missing or infinite)
+
+
+def filled(plane: Array, layout: Layout, nan: NotFinite) -> Array:
+    """Return a plane with values that are not finite, and colours under alpha 0, filled.
+
+    Each becomes the nearest one that is finite and visible. Errors are those of :func:`must_fill`.
+    """
+    if must_fill(plane, layout, nan):
+        plane = fill_not_finite(plane)
+    if layout.channels == 4:
+        plane = np.concatenate([fill_transparent(plane), plane[..., 3:]], axis=-1)
+    return plane

@@ -152,8 +152,8 @@ def main(preferred: Choices, devices: Sequence[tuple[str, str]]) -> list[Widget]
         ),
         # A function, so that an added model appears when the choices are renewed.
         ComboBox(name="model", label="Model", choices=lambda _: grouped_models(), value=model),
-        _text("caution", visible=False),
-        _text("purpose"),
+        text_line("caution", visible=False),
+        text_line("purpose"),
         ComboBox(name="scale", label="Scale", choices=[4], visible=False),
         PushButton(name="forget", text="Remove from the list", visible=False),
         ComboBox(
@@ -162,8 +162,8 @@ def main(preferred: Choices, devices: Sequence[tuple[str, str]]) -> list[Widget]
             choices=lambda _: list(devices),
             value=preferred.settings.device,
         ),
-        _text("hint", visible=False),
-        _text("summary"),
+        text_line("hint", visible=False),
+        text_line("summary"),
         PushButton(name="again", text="Try again", visible=False),
     ]
 
@@ -196,19 +196,23 @@ def status() -> list[Widget]:
     bar = ProgressBar(name="progress", label=NO_LABEL, max=STEPS, visible=False)
     bar.native.setTextVisible(False)  # the line below says it, with the time left
     return [
-        _text("running", visible=False),
+        text_line("running", visible=False),
         bar,
-        _text("left", visible=False),
-        _text("problem", visible=False),
-        _text("notes", visible=False),
-        PushButton(
-            name="invented",
-            text="Show what was invented",
-            visible=False,
-            tooltip="Maps where the result differs from a faithful model's, which takes about as "
-            "long again.",
-        ),
+        text_line("left", visible=False),
+        text_line("problem", visible=False),
+        text_line("notes", visible=False),
     ]
+
+
+def invented() -> PushButton:
+    """Return what asks for a map of what the last result has that a faithful one has not."""
+    return PushButton(
+        name="invented",
+        text="Show what was invented",
+        visible=False,
+        tooltip="Maps where the result differs from a faithful model's, which takes about as "
+        "long again.",
+    )
 
 
 def align(rows: Container[Widget], ems: float) -> None:
@@ -247,7 +251,8 @@ def folded(content: Container[Widget], title: str) -> QCollapsible:
     return fold
 
 
-def _text(name: str, *, visible: bool = True) -> Label:
+def text_line(name: str, *, visible: bool = True) -> Label:
+    """Return a line of text, or several, that begins at the left and can be copied."""
     label = Label(name=name, label=NO_LABEL, visible=visible)
     label.native.setWordWrap(True)
     label.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
@@ -256,3 +261,18 @@ def _text(name: str, *, visible: bool = True) -> Label:
     label.native.setTextFormat(Qt.TextFormat.PlainText)
     label.native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label
+
+
+def renew(control: ComboBox) -> None:
+    """Renew what can be chosen; what is chosen stays."""
+    chosen = control.value
+    with control.changed.blocked():
+        control.reset_choices()
+        if chosen in control.choices:
+            control.value = chosen
+
+
+def show_text(label: Label, text: str) -> None:
+    """Show a text, or nothing in its place."""
+    label.value = text
+    label.visible = bool(text)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakSet
 
-from magicgui.widgets import Widget
+from magicgui.widgets import Container, Widget
 
 if TYPE_CHECKING:
     import napari.viewer
 
 Kind = TypeVar("Kind", bound=Widget)
+
+open_widgets: WeakSet[Container[Widget]] = WeakSet()
+"""Those that models are chosen in, until their docks are closed."""
+
+
+def refresh_models() -> None:
+    """Offer, in every open widget, the models that there are now."""
+    for widget in open_widgets:
+        widget.reset_choices()
 
 
 def docked(viewer: napari.viewer.Viewer, kind: type[Kind], name: str) -> Kind:

@@ -106,7 +106,10 @@ def channel_axis_of(layer: napari.layers.Image) -> int | None:
 
 
 def upscaled_geometry(
-    layer: napari.layers.Image, scale: int, start: tuple[int, ...] | None = None
+    layer: napari.layers.Image,
+    scale: int,
+    start: tuple[int, ...] | None = None,
+    level: int = 0,
 ) -> dict[str, Any]:
     """Return the transforms that put the upscaled pixels where the layer's pixels are.
 
@@ -120,20 +123,24 @@ def upscaled_geometry(
     scale : int
         Upscaling factor of the last two axes.
     start : tuple of int, optional
-        Index, along the leading axes, of the first plane taken. Default: the first.
+        Index of the first plane taken, along the leading axes, or of the first pixel, along all.
+        Default: the first.
+    level : int
+        Of a multiscale layer, the one that is upscaled, whose pixels ``start`` counts.
     """
-    return _geometry(layer, *_grid(layer.ndim, scale, start))
+    return _geometry(layer, *_grid(layer, scale, start, level))
 
 
 def _grid(
-    ndim: int, scale: int, start: tuple[int, ...] | None
+    layer: napari.layers.Image, scale: int, start: tuple[int, ...] | None, level: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return, along each axis, new pixels to an old one, and the first old one taken."""
-    ratio, first = np.ones(ndim), np.zeros(ndim)
+    """Return, along each axis, new pixels to one of the layer's, and the first of those taken."""
+    ratio, first = np.ones(layer.ndim), np.zeros(layer.ndim)
     ratio[-2:] = scale
     if start is not None:
         first[: len(start)] = start
-    return ratio, first
+    coarser = np.asarray(layer.downsample_factors[level]) if level else 1.0
+    return ratio / coarser, first * coarser
 
 
 def _geometry(
@@ -156,6 +163,7 @@ def upscaled_layer(
     scale: int,
     provenance: Mapping[str, Any],
     start: tuple[int, ...] | None = None,
+    level: int = 0,
 ) -> napari.layers.Image:
     """Return a new layer of upscaled pixels that looks, and lies in the world, as the layer does.
 
@@ -172,7 +180,7 @@ def upscaled_layer(
         What made the pixels, kept in the new layer's metadata; if the layer is itself a result,
         with its own as ``input``. What was drawn by one network of the chain stays drawn, and what
         is not known stays unknown.
-    start : tuple of int, optional
+    start, level
         See :func:`upscaled_geometry`.
     """
     from napari.layers import Image
@@ -186,8 +194,8 @@ def upscaled_layer(
         metadata={**layer.metadata, METADATA_KEY: made_by},
         multiscale=isinstance(pixels, list),
         **carried,
-        **upscaled_geometry(layer, scale, start),
-        **_moved_planes(state, *_grid(layer.ndim, scale, start)),
+        **upscaled_geometry(layer, scale, start, level),
+        **_moved_planes(state, *_grid(layer, scale, start, level)),
     )
     if not layer.rgb:  # not part of a layer's state; without it the slider's range shrinks
         upscaled.contrast_limits_range = layer.contrast_limits_range

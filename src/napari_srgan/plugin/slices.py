@@ -17,8 +17,34 @@ if TYPE_CHECKING:
 _UNNAMED = re.compile(r"-?\d+|axis -?\d+|")  # what napari calls an axis that has no name
 
 
+def to_layer_units(
+    layer: napari.layers.Image, world: NDArray[np.float64], units: Sequence[Any] | None
+) -> NDArray[np.float64]:
+    """Return points ``(…, layer.ndim)`` of a viewer's world in the units of a layer.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The layer.
+    world : ndarray
+        The points.
+    units : sequence of pint.Unit, optional
+        The world's, such as ``viewer.layers.units``; None where layers disagree, and napari
+        takes numbers as they are.
+    """
+    if units is None:
+        return world
+    pairs = zip(units[-layer.ndim :], layer.units, strict=True)
+    ratios: list[float] = [(1.0 * unit).to(own).magnitude for unit, own in pairs]
+    own_units: NDArray[np.float64] = world * np.array(ratios)
+    return own_units
+
+
 def plane_index(
-    layer: napari.layers.Image, world_point: NDArray[np.float64], level: int = 0
+    layer: napari.layers.Image,
+    world_point: Sequence[float] | NDArray[np.float64],
+    level: int = 0,
+    units: Sequence[Any] | None = None,
 ) -> tuple[int, ...]:
     """Return the index, along the leading axes, of the plane at a point of the world.
 
@@ -30,8 +56,11 @@ def plane_index(
         Such as ``viewer.dims.point``; of its axes the layer's are the last ones.
     level : int
         Of a multiscale layer, the one whose plane is meant.
+    units : sequence of pint.Unit, optional
+        As for :func:`to_layer_units`.
     """
-    point = np.asarray(layer.world_to_data(world_point[len(world_point) - layer.ndim :]))
+    own = np.asarray(world_point, float)[len(world_point) - layer.ndim :]
+    point = np.asarray(layer.world_to_data(to_layer_units(layer, own, units)))
     if level:
         point = point / layer.downsample_factors[level]  # as napari finds what it shows
     leading = pixels_at(layer, level).shape[: layer.ndim - 2]
@@ -69,11 +98,13 @@ def shown_otherwise(layer: napari.layers.Image, dims: Any) -> str:
     return f"The screen shows {_axes(layer, shown)}; planes along {taken} are upscaled."
 
 
+def axis_name(layer: napari.layers.Image, axis: int) -> str:
+    """Return how an axis of a layer is called; by its number where it has no name."""
+    return _name(layer.axis_labels[axis]) or f"axis {axis}"
+
+
 def _axes(layer: napari.layers.Image, axes: Sequence[int]) -> str:
-    labels = [
-        _name(layer.axis_labels[axis]) or f"axis {axis}" if axis >= 0 else "another axis"
-        for axis in axes
-    ]
+    labels = [axis_name(layer, axis) if axis >= 0 else "another axis" for axis in axes]
     return " and ".join(labels)
 
 

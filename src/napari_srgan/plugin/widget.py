@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from magicgui.widgets import ComboBox, Container, Label, ProgressBar, PushButton, Widget
 from napari.utils.notifications import show_error, show_info, show_warning
@@ -15,6 +14,7 @@ from qtpy.QtCore import QTimer
 
 from napari_srgan.inference.settings import Settings
 from napari_srgan.plugin import controls, worker
+from napari_srgan.plugin.docks import open_widgets, refresh_models
 from napari_srgan.plugin.layers import (
     channel_axis_of,
     coarser_than,
@@ -42,14 +42,6 @@ if TYPE_CHECKING:
     from napari_srgan.plugin.job import Trial
 
 log = logging.getLogger(__name__)
-
-open_widgets: WeakSet[Upscale] = WeakSet()
-
-
-def refresh_models() -> None:
-    """Offer, in every open widget, the models that there are now."""
-    for widget in open_widgets:
-        widget.reset_choices()
 
 
 @dataclass(frozen=True)
@@ -103,7 +95,7 @@ class Upscale(Container[Widget]):
         if preferred.settings.device != "auto":
             self._device_choices.append((preferred.settings.device,) * 2)
         self.extend(controls.main(preferred, self._device_choices))
-        self.extend([controls.Buttons(), *controls.status()])
+        self.extend([controls.Buttons(), *controls.status(), controls.invented()])
         self._work = Running(self.running, self.progress, self.left, self._say)
         self._result: Result | None = None  # the last one that may have invented detail
         self.level.choices = lambda _: level_choices(self.layer.value)
@@ -138,14 +130,14 @@ class Upscale(Container[Widget]):
         """Renew what can be chosen; what is chosen stays, even under a new name."""
         before = self.layer.value
         for control in (self.layer, self.model, self.device):
-            _renew(control)
+            controls.renew(control)
         if self.layer.value is not before:
             # Gone, perhaps into its channels: what is selected once napari is through comes next.
             self._follows = True
             QTimer.singleShot(0, self._settle)
         self._follow()
-        _renew(self.level)
-        _renew(self.planes)
+        controls.renew(self.level)
+        controls.renew(self.planes)
         self._update()
 
     def _connect(self) -> None:
@@ -212,7 +204,8 @@ class Upscale(Container[Widget]):
         layer = self.layer.value
         if layer is None or layer.ndim < 3:
             return None
-        return plane_index(layer, self._viewer.dims.point, self._level())
+        units = self._viewer.layers.units
+        return plane_index(layer, self._viewer.dims.point, self._level(), units)
 
     def _level(self) -> int:
         """Return the level that is chosen of a multiscale layer; 0 of any other."""
@@ -258,12 +251,12 @@ class Upscale(Container[Widget]):
     def _look(self, _event: object = None) -> None:
         """Say which plane is on the screen now."""
         if self in open_widgets:
-            _renew(self.planes)
+            controls.renew(self.planes)
             self._update()
 
     def _choose_layer(self) -> None:
-        _renew(self.level)
-        _renew(self.planes)
+        controls.renew(self.level)
+        controls.renew(self.planes)
         self._choose()
 
     def _scale_choices(self, _: object = None) -> list[tuple[str, int]]:
@@ -295,7 +288,7 @@ class Upscale(Container[Widget]):
             return
         self._describe_model()
         described = self.devices_found.descriptions.get(self.device.value), self.devices_found.hint
-        _show(self.hint, "\n".join(line for line in described if line))
+        controls.show_text(self.hint, "\n".join(line for line in described if line))
         source = self._source()
         self.level.visible = len(self.level.choices) > 1
         self.planes.visible = source is not None and self.layer.value.ndim > 2
@@ -306,7 +299,7 @@ class Upscale(Container[Widget]):
 
     def _describe_model(self) -> None:
         info, own = info_of(self.model.value), own_file(self.model.value) is not None
-        _show(self.caution, caution_text(info))
+        controls.show_text(self.caution, caution_text(info))
         self.model.tooltip = info.purpose
         # Of a generative one that ships, the caution says it in a line.
         purpose = [info.purpose] if own or not info.generative else []
@@ -359,7 +352,7 @@ class Upscale(Container[Widget]):
             partial(worker.iter_job, source, choices),
             partial(self._add, standing_for(layer, self._level())),
         )
-        _show(self.notes, "")
+        controls.show_text(self.notes, "")
 
     def show_invented(self) -> None:
         """Map what of the last result is invented; the map becomes a layer over it."""
@@ -378,19 +371,19 @@ class Upscale(Container[Widget]):
         self.cancel.enabled = False
 
     def _begin(self, title: str, job: Job, add: Callable[[Any], None]) -> None:
-        _show(self.problem, "")
+        controls.show_text(self.problem, "")
         self.run.enabled, self.cancel.enabled = False, True
         self._work.begin(title, job, partial(self._finish, add))
 
     def _say(self, note: str) -> None:
         """Show what the user should know of the run, until the next one."""
-        _show(self.notes, "\n".join(line for line in (self.notes.value, note) if line))
+        controls.show_text(self.notes, "\n".join(line for line in (self.notes.value, note) if line))
         if not self.native.isVisible():
             show_warning(note)
 
     def _say_problem(self, reason: str) -> None:
         """Show what went wrong, until the next run."""
-        _show(self.problem, f"⚠ {reason}")
+        controls.show_text(self.problem, f"⚠ {reason}")
         if not self.native.isVisible():
             show_error(reason)
 
@@ -432,18 +425,3 @@ class Upscale(Container[Widget]):
         """Keep no pixels of a result that has gone."""
         if self._result is not None and event.value is self._result.layer:
             self._keep(None)
-
-
-def _renew(control: ComboBox) -> None:
-    """Renew what can be chosen; what is chosen stays."""
-    chosen = control.value
-    with control.changed.blocked():
-        control.reset_choices()
-        if chosen in control.choices:
-            control.value = chosen
-
-
-def _show(label: Label, text: str) -> None:
-    """Show a text, or nothing in its place."""
-    label.value = text
-    label.visible = bool(text)

@@ -43,7 +43,7 @@ def find_devices() -> Devices | Failed:
     try:
         from napari_srgan.plugin import job
     except (ImportError, OSError) as error:
-        return _not_loaded(error)
+        return not_loaded(error)
     return job.find_devices()
 
 
@@ -52,7 +52,7 @@ def try_out(choices: Choices, colour: bool, dtype: np.dtype[Any]) -> Trial | Fai
     try:
         from napari_srgan.plugin import job
     except (ImportError, OSError) as error:
-        return _not_loaded(error)
+        return not_loaded(error)
     return job.try_out(choices, colour, dtype)
 
 
@@ -63,7 +63,7 @@ def iter_job(
     try:
         from napari_srgan.plugin import job
     except (ImportError, OSError) as error:
-        return _not_loaded(error)
+        return not_loaded(error)
     return (yield from job.iter_job(source, choices, stop))
 
 
@@ -74,11 +74,12 @@ def iter_invention(
     try:
         from napari_srgan.plugin import job
     except (ImportError, OSError) as error:
-        return _not_loaded(error)
+        return not_loaded(error)
     return (yield from job.iter_invention(done, stop))
 
 
-def _not_loaded(error: Exception) -> Failed:
+def not_loaded(error: Exception) -> Failed:
+    """Return the answer that what the work needs cannot be imported."""
     log.exception("torch, or what else the work needs, could not be loaded")
     return Failed(f"The work cannot begin: {error}")
 

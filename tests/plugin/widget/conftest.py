@@ -58,7 +58,7 @@ def docked(
     make_napari_viewer_proxy: Callable[..., Any], tiny: str, settled: Callable[[Upscale], None]
 ) -> Iterator[Maker]:
     """Return a maker of live viewers with some images and with the widget in its dock."""
-    from napari_srgan.plugin import widget as module
+    from napari_srgan.plugin import docks as module
 
     made = []
 

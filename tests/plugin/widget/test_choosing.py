@@ -9,10 +9,10 @@ from qtpy.QtWidgets import QLabel
 from napari_srgan.inference import devices
 from napari_srgan.models.mdsr import MDSR
 from napari_srgan.plugin import controls, job, worker
+from napari_srgan.plugin.docks import refresh_models
 from napari_srgan.plugin.io.reader import read_model
 from napari_srgan.plugin.messages import Failed
 from napari_srgan.plugin.outlook import NO_LAYER
-from napari_srgan.plugin.widget import refresh_models
 from napari_srgan.store import registry
 from napari_srgan.store.checkpoint import save_checkpoint
 from napari_srgan.store.load import remember

@@ -9,8 +9,8 @@ from watching import watch_passes
 from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings
 from napari_srgan.plugin import controls
+from napari_srgan.plugin.docks import refresh_models
 from napari_srgan.plugin.layers import METADATA_KEY
-from napari_srgan.plugin.widget import refresh_models
 from napari_srgan.store.load import load_model
 
 GREY = np.random.default_rng(0).integers(0, 256, (60, 84), dtype=np.uint8)

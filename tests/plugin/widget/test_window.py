@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QLabel
 from napari_srgan.inference import planes
 from napari_srgan.inference import run as inference
 from napari_srgan.plugin import controls, worker
-from napari_srgan.plugin.widget import refresh_models
+from napari_srgan.plugin.docks import refresh_models
 
 MINUTE = 60_000
 TILES = 12  # of the image `grey`

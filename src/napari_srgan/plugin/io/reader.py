@@ -58,7 +58,7 @@ def read_model(path: str | Sequence[str]) -> list[NoLayer]:
         keep_own_models(folder)
     except OSError as error:
         show_warning(f"“{name}” is there until napari is closed, not for good: {error}")
-    if (widget := sys.modules.get("napari_srgan.plugin.widget")) is not None:
-        widget.refresh_models()
+    if (docks := sys.modules.get("napari_srgan.plugin.docks")) is not None:
+        docks.refresh_models()
     show_info(f"“{name}” can now be chosen in Plugins → SRGAN upscale.")
     return [(None,)]
