@@ -221,7 +221,7 @@ def align(rows: Container[Widget], ems: float) -> None:
     Lines of text have none and begin at the left.
     """
     for row in rows:
-        if isinstance(row, PushButton):
+        if isinstance(row, (CheckBox, PushButton)):
             continue  # it stands by itself
         label = row.native.parentWidget().layout().itemAt(0).widget()
         if isinstance(row, Label):

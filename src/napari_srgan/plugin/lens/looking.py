@@ -11,7 +11,6 @@ import napari.layers
 from qtpy.QtCore import QTimer
 
 from napari_srgan.plugin.layers import channel_axis_of, pixels_at
-from napari_srgan.plugin.lens.latest import Latest
 from napari_srgan.plugin.lens.messages import Look, Picture
 from napari_srgan.plugin.lens.overlay import Overlay
 from napari_srgan.plugin.lens.ranges import Ranges
@@ -19,7 +18,7 @@ from napari_srgan.plugin.lens.regions import NothingSeenError, Region, region_in
 from napari_srgan.plugin.messages import Choices, Failed, Source, Stopped
 from napari_srgan.plugin.slices import plane_name
 from napari_srgan.plugin.texts import time_text
-from napari_srgan.plugin.worker import not_loaded
+from napari_srgan.plugin.worker import Latest, not_loaded
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -1,0 +1,1 @@
+"""Two image layers compared where they overlap: swiped, side by side, in turns, subtracted."""
