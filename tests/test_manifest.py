@@ -74,7 +74,7 @@ def test_the_widget_that_most_people_come_for_is_the_first(manifest):
     names = [widget.display_name for widget in manifest.contributions.widgets]
 
     assert names[0] == "SRGAN upscale"
-    assert names[1:] == ["SRGAN lens", "SRGAN compare"]
+    assert names[1:] == ["SRGAN lens", "SRGAN compare", "SRGAN train"]
 
 
 def test_the_reader_is_asked_about_every_suffix_that_it_reads(contributions):

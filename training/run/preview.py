@@ -23,6 +23,8 @@ from napari_srgan.training.run.tuning_plan import FineTuning, recipe_of
 
 SIDE = 176  # high-resolution pixels: two images and their margins fit a narrow dock
 EXAMPLES = 3
+# Pillow's own font has none of these.
+_IN_FONT = str.maketrans({"σ": "sigma", "λ": "at", "×": " x ", "°": " deg"})
 _LETTERS = 25  # that fit below an image
 
 
@@ -124,7 +126,7 @@ def liveliest(high: Samples, scale: int) -> Window:
 
 def _row(low: Samples, high: Samples, scale: int, words: str) -> list[Cell]:
     shown = enlarge(_shown(low), scale, Image.Resampling.NEAREST)
-    lines = tuple(textwrap.wrap(words, _LETTERS))
+    lines = tuple(textwrap.wrap(words.translate(_IN_FONT), _LETTERS))
     return [Cell(_shown(high), ("original",)), Cell(shown, lines)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from magicgui.widgets import (
     CheckBox,
@@ -181,7 +181,7 @@ def grouped_models() -> list[tuple[str, ModelInfo]]:
     return [(f"{group} · {info}", info) for group, infos in groups.items() for info in infos]
 
 
-def let_shrink(rows: Container[Widget]) -> None:
+def let_shrink(rows: Iterable[Widget]) -> None:
     """Have long choices cut rather than widen the dock."""
     for control in rows:
         if isinstance(control, ComboBox):

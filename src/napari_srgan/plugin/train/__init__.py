@@ -1,0 +1,1 @@
+"""The widget that models are fine-tuned in, by processes that outlive it."""
