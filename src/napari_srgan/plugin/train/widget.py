@@ -295,6 +295,6 @@ def _nothing() -> None:
 
 
 def _refresh_models() -> None:
-    from napari_srgan.plugin.widget import refresh_models
+    from napari_srgan.plugin.docks import refresh_models
 
     refresh_models()
