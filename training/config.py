@@ -23,6 +23,7 @@ from napari_srgan.wording import did_you_mean
 log = logging.getLogger(__name__)
 
 NORMALIZE = ("dtype", "auto")
+OPTIMIZERS = ("adam", "muon", "muon-all")
 CONTENT_LOSSES = (
     *("mse", "l1", "luminance", "psnr"),
     *("vgg22", "vgg54", "vgg16-22", "vgg16-53", "lpips-vgg"),
@@ -32,7 +33,7 @@ BEST_BY = ("perceptual", "psnr")
 TAKEN = ("spread", "first")
 RATES = ("network", "layer")
 # Families that can start as interpolation.
-STARTED = ("srresnet", "srcnn", "espcn")
+STARTED = ("srresnet", "srcnn")
 SCHEDULES = ("constant", "cosine", "halving")
 # v5 §3.2: brings the VGG loss to the scale of the MSE; it enters eq. 5 squared, as about 0.006.
 VGG_SCALE_PAPER = 1 / 12.75
@@ -139,7 +140,7 @@ class Pretrain:
     """Phase 1: the generator by a content loss alone."""
 
     steps: int = _setting(1_000_000, "Updates (§3.2: 10^6).")
-    optimizer: str = _setting("adam", "Optimizer (§3.2: Adam).", ("adam", "muon"))
+    optimizer: str = _setting("adam", "Optimizer (§3.2: Adam).", OPTIMIZERS)
     learning_rate: float = _setting(1e-4, "Step size, the highest of the schedule (§3.2).")
     beta1: float = _setting(0.9, "Adam's β₁ (§3.2).")
     beta2: float = _setting(0.999, "Adam's β₂ (not in the paper: Adam's default).")

@@ -1,4 +1,4 @@
-"""Optimizers: Adam as in the paper, or Muon for inner layers."""
+"""Optimizers: Adam as in the paper, or Muon for kernels."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ class NetworkOptimizer:
         What is trained, on its device and in channels-last memory format.
     betas : (float, float)
         Adam's β₁ and β₂.
-    optimizer : {"adam", "muon"}
+    optimizer : {"adam", "muon", "muon-all"}
         With "muon" it is the kernels between the first convolution and the last that are moved by
-        Muon, with a momentum of 0.95; all else is moved by Adam.
+        Muon, with a momentum of 0.95; all else is moved by Adam. With "muon-all" these two are
+        moved by Muon as well, as suits networks that have few others.
     relative : bool
         Whether Adam's learning rate is that of weights whose root mean square is 1, and each
         layer's in proportion to its own at this moment. With norms folded into them, layers can be
@@ -52,7 +53,7 @@ class NetworkOptimizer:
         most: float = 0.0,
     ) -> None:
         self._network, self._most = network, most
-        self._kernels = _inner_kernels(network) if optimizer == "muon" else []
+        self._kernels = _kernels_for_muon(network, optimizer)
         # Views: what Muon writes there is in the kernels.
         self._matrices = [_rows(kernel.detach()).view(len(kernel), -1) for kernel in self._kernels]
         by_muon = {id(kernel) for kernel in self._kernels}
@@ -136,8 +137,11 @@ def _rms(weights: Tensor) -> float:
     return float(weights.detach().square().mean().sqrt())
 
 
-def _inner_kernels(network: nn.Module) -> list[nn.Parameter]:
-    return [p for p in network.parameters() if p.ndim == 4][1:-1]
+def _kernels_for_muon(network: nn.Module, optimizer: str) -> list[nn.Parameter]:
+    if optimizer == "adam":
+        return []
+    kernels = [p for p in network.parameters() if p.ndim == 4]
+    return kernels if optimizer == "muon-all" else kernels[1:-1]
 
 
 def _rows(kernel: Tensor) -> Tensor:
@@ -147,7 +151,7 @@ def _rows(kernel: Tensor) -> Tensor:
 
 def _muon(matrices: list[Tensor]) -> torch.optim.Optimizer:
     if not hasattr(torch.optim, "Muon"):
-        raise ValueError(f"pretrain.optimizer=muon needs torch 2.9; this is {torch.__version__}.")
+        raise ValueError(f"Muon (pretrain.optimizer) needs torch 2.9; this is {torch.__version__}.")
     return torch.optim.Muon(
         matrices, weight_decay=0.0, momentum=0.95, adjust_lr_fn="match_rms_adamw"
     )

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from napari_srgan.inference.devices import half_precision
 from napari_srgan.models.discriminator import Discriminator
-from napari_srgan.models.espcn import ESPCN, start_as_bilinear
 from napari_srgan.models.families import FAMILIES
 from napari_srgan.models.generator import Generator
 from napari_srgan.models.srcnn import SRCNN, start_as_bicubic
@@ -63,7 +62,6 @@ class Trainer(Protocol):
 STARTS: dict[str, Callable[[Any], None]] = {
     SRResNet.family: start_as_interpolation,
     SRCNN.family: start_as_bicubic,
-    ESPCN.family: start_as_bilinear,
 }
 
 

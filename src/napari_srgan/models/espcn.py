@@ -15,6 +15,8 @@ from napari_srgan.models.layers.options import KEY, encoded_options, options_of
 from napari_srgan.models.layers.shapes import Shapes
 
 FEATURES, MAPPED = 64, 32  # §3.3.1: (f1, n1) = (5, 64), (f2, n2) = (3, 32), f3 = 3
+_TANH_GAIN = 5 / 3  # torch.nn.init.calculate_gain("tanh")
+_MIDDLE = 0.45  # of photographs' luminance
 _OPTIONS = {"channels": 3}
 
 
@@ -54,6 +56,7 @@ class ESPCN(LuminanceGenerator):
         self.conv2 = nn.Conv2d(features, mapped, 3, padding=1)
         self.conv3 = nn.Conv2d(mapped, scale**2, 3, padding=1)
         self.shuffle = nn.PixelShuffle(scale)
+        self._start()
 
     @classmethod
     def sizes_of(cls, state: Mapping[str, Tensor]) -> dict[str, Any] | None:
@@ -76,38 +79,22 @@ class ESPCN(LuminanceGenerator):
             "scale": self.scale,
         }
 
+    @torch.no_grad()
+    def _start(self) -> None:
+        """Initialise the kernels for tanh, and the biases so that middle grey is in its middle.
+
+        (Glorot and Bengio 2010, §4.2.1, with a gain of 5/3 for tanh; the paper has nothing.) As
+        torch initialises convolutions, tanh is all but linear here, and training stays near what
+        linear interpolation can give.
+        """
+        for conv, gain in ((self.conv1, _TANH_GAIN), (self.conv2, _TANH_GAIN), (self.conv3, 0.3)):
+            nn.init.xavier_uniform_(conv.weight, gain)
+            nn.init.constant_(conv.bias, 0)  # type: ignore[arg-type]
+        nn.init.constant_(self.conv3.bias, _MIDDLE)  # type: ignore[arg-type]
+        self.conv1.bias.copy_(-_MIDDLE * self.conv1.weight.sum((1, 2, 3)))  # type: ignore[union-attr]
+
     def luminance(self, low: Tensor, large: Tensor) -> Tensor:  # noqa: ARG002
         """Return the luminance of the result, for that of the image."""
         y = torch.tanh(self.conv2(torch.tanh(self.conv1(low))))
         out: Tensor = self.shuffle(self.conv3(y))
         return out
-
-
-_RANGE = 0.2  # that luminance is reduced to, where tanh is nearly linear
-
-
-@torch.no_grad()
-def start_as_bilinear(network: ESPCN) -> None:
-    """Initialise a network so that, untrained, it nearly gives the bilinearly enlarged luminance.
-
-    The luminance travels through the first feature maps by centre taps, in a part of the range; the
-    last convolution has a tenth of its random weights beside. (Not in the paper, which starts at
-    random.)
-    """
-    for conv in (network.conv1, network.conv2):
-        conv.weight[0] = 0
-        conv.weight[0, 0, conv.kernel_size[0] // 2, conv.kernel_size[1] // 2] = 1
-    network.conv1.weight[0] *= _RANGE
-    network.conv3.weight *= 0.1
-    taps = _bilinear_taps(network.scale)
-    network.conv3.weight[:, 0] = (taps[:, None, :, None] * taps[None, :, None, :]).flatten(0, 1)
-    network.conv3.weight[:, 0] /= _RANGE
-    for conv in (network.conv1, network.conv2, network.conv3):
-        if conv.bias is not None:
-            conv.bias.zero_()
-
-
-def _bilinear_taps(scale: int) -> Tensor:
-    """Return what sub-pixels take of the pixels before, at and after theirs, ``(scale, 3)``."""
-    offset = (torch.arange(scale) + 0.5) / scale - 0.5
-    return torch.stack([(-offset).clamp_min(0), 1 - offset.abs(), offset.clamp_min(0)], 1)
