@@ -33,7 +33,7 @@ BEST_BY = ("perceptual", "psnr")
 TAKEN = ("spread", "first")
 RATES = ("network", "layer")
 # Families that can start as interpolation.
-STARTED = ("srresnet", "srcnn")
+STARTED = ("srresnet", "srcnn", "edsr", "mdsr")
 SCHEDULES = ("constant", "cosine", "halving")
 # v5 §3.2: brings the VGG loss to the scale of the MSE; it enters eq. 5 squared, as about 0.006.
 VGG_SCALE_PAPER = 1 / 12.75

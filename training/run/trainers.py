@@ -10,8 +10,11 @@ from torch import Tensor, nn
 
 from napari_srgan.inference.devices import half_precision
 from napari_srgan.models.discriminator import Discriminator
+from napari_srgan.models.edsr import EDSR
 from napari_srgan.models.families import FAMILIES
 from napari_srgan.models.generator import Generator
+from napari_srgan.models.mdsr import MDSR
+from napari_srgan.models.residual_start import start_as_bilinear
 from napari_srgan.models.srcnn import SRCNN, start_as_bicubic
 from napari_srgan.models.srresnet import SRResNet, start_as_interpolation
 from napari_srgan.training.config import Adversarial, Pretrain, Recipe
@@ -62,6 +65,8 @@ class Trainer(Protocol):
 STARTS: dict[str, Callable[[Any], None]] = {
     SRResNet.family: start_as_interpolation,
     SRCNN.family: start_as_bicubic,
+    EDSR.family: start_as_bilinear,
+    MDSR.family: start_as_bilinear,
 }
 
 
