@@ -128,6 +128,10 @@ app.command()(ask)
 def evaluate(
     model: Annotated[list[str], typer.Option(help="A name or a file; may be repeated.")],
     data: Annotated[Path, typer.Option(help="Images, or *_HR.png and *_LR.png, or such folders.")],
+    scale: Annotated[
+        int | None,
+        typer.Option(help="Of models that have several. All low images are then made anew."),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the means here.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write a row for each image here.")] = None,
     figure: Annotated[
@@ -167,7 +171,7 @@ def evaluate(
         write_json,
     )
     from napari_srgan.training.metrics.learned import find_distances
-    from napari_srgan.training.metrics.pairs import find_data_sets
+    from napari_srgan.training.metrics.pairs import find_data_sets, without_partners
     from napari_srgan.training.metrics.table import FURTHER, measures_of
 
     with told():
@@ -175,15 +179,17 @@ def evaluate(
         _refuse_lost([path for path in (json, csv, figure) if path is not None])
         if figure:
             _refuse_unknown(figure)
-        loaded = [load_model(name) for name in model]
+        loaded = [load_model(name, scale=scale) for name in model]
         _refuse_namesakes([one.name for one in loaded])
         upscalers = {
             one.name: partial(upscale_array, model=one, settings=settings) for one in loaded
         }
-        scale = _one_scale({one.name: one.scale for one in loaded})
+        factor = _one_scale({one.name: one.scale for one in loaded})
         data_sets = find_data_sets(data)
+        if scale is not None:
+            data_sets = without_partners(data_sets)
         also = dict(FURTHER) | measures_of(find_distances(perceptual_weights))
-        steps = iter_evaluate(data_sets, upscalers, also=also, scale=scale)
+        steps = iter_evaluate(data_sets, upscalers, also=also, scale=factor)
         counted = iter_mapped(steps, lambda progress: (progress.done, progress.total))
         evaluation = with_bar(counted)
         typer.echo(as_table(evaluation.results))
@@ -192,7 +198,7 @@ def evaluate(
         if csv:
             write_csv(evaluation.rows, csv)
         if figure:
-            _draw(figure, evaluation.measured_of(data_sets), upscalers, scale)
+            _draw(figure, evaluation.measured_of(data_sets), upscalers, factor)
     for line in evaluation.left_out:
         typer.echo(f"Left out: {line}", err=True)
     if evaluation.left_out:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +74,13 @@ def find_pairs(folder: Path) -> list[Pair]:
             f"needs its *{_LOW}; to have low images made, take {_HIGH} off the names."
         )
     return [Pair(name, path, lows[name]) for name, path in highs.items()]
+
+
+def without_partners(data_sets: Mapping[str, Sequence[Pair]]) -> dict[str, list[Pair]]:
+    """Return data sets whose low images are all made from the high ones, for any scale."""
+    return {
+        name: [replace(pair, low_path=None) for pair in pairs] for name, pairs in data_sets.items()
+    }
 
 
 def read_pair(pair: Pair, *, scale: int = SCALE) -> tuple[Pixels, Pixels]:

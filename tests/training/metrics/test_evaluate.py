@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from napari_srgan.resampling import shrink
+from napari_srgan.models.mdsr import MDSR
+from napari_srgan.resampling import enlarge, shrink
+from napari_srgan.store.checkpoint import save_checkpoint
 from napari_srgan.training.cli import app
 from napari_srgan.training.metrics.evaluate import (
     Evaluation,
@@ -263,6 +265,25 @@ def test_another_scale_has_its_own_border_and_grid(tmp_path, scale):
     low = shrink(high, scale)
     assert found["psnr"] == score(high, repeat(low), scale).psnr
     assert found["checkerboard"] == checkerboard(repeat(low), high, scale)
+
+
+def test_a_model_of_several_scales_is_measured_at_the_one_asked_for(folder, tmp_path):
+    path, means = tmp_path / "several.safetensors", tmp_path / "means.json"
+    network = MDSR(blocks=1, features=4, all_scales="2 4")
+    save_checkpoint(path, network, {"name": "several"})
+    chosen = ["--model", str(path), "--data", str(folder), "--scale", "2", "--json", str(means)]
+    outcome = CliRunner().invoke(app, ["evaluate", *chosen])
+    assert outcome.exit_code == 0, outcome.output
+    found = json.loads(means.read_text())["Paired"]["bicubic"]["psnr"]
+    high = _image(44, 36, 3, seed=2)  # its partner is of ×4
+    assert found == pytest.approx(
+        score(high, enlarge(shrink(high, 2), 2, Image.Resampling.BICUBIC), 2).psnr
+    )
+    assert "several" in json.loads(means.read_text())["Alone"]
+
+    outcome = CliRunner().invoke(app, ["evaluate", *chosen[:5], "3"])
+    assert outcome.exit_code == 1
+    assert "by 2, 4, not by 3" in " ".join(outcome.output.split())
 
 
 def test_models_of_different_scales_are_refused(tmp_path, own_model):
