@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from arithmetic import matrix_rate, wait_for
+from arithmetic import peak_rate, wait_for
 from samples import photograph
 from texts import say, table
 from torch import Tensor
@@ -69,7 +69,7 @@ def measure(
     for precision in dict.fromkeys((torch.float32, half_precision(device))):
         name = precision_name(precision)
         say(f"{device}, {name}")
-        rate = matrix_rate(name, device)
+        rate = peak_rate(name, device)
         settings = Settings(str(device), name)
         plan = network.stream_plan(precision)
         if plan is None:

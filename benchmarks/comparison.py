@@ -54,8 +54,9 @@ class Comparison:
         Of the image.
     rows : tuple of Row
         In the order of the engines.
-    matrix_rates : dict of str to float
-        For each arithmetic: floating-point operations a second of a product of matrices.
+    peak_rates : dict of str to float
+        For each arithmetic: the most floating-point operations a second, of products of matrices
+        and of convolutions.
     flop_of_paper, flop_computed : int
         Floating-point operations for each input pixel: of the network as the paper draws it, and
         as ours computes it.
@@ -65,7 +66,7 @@ class Comparison:
     height: int
     width: int
     rows: tuple[Row, ...]
-    matrix_rates: dict[str, float]
+    peak_rates: dict[str, float]
     flop_of_paper: int
     flop_computed: int
 
@@ -79,8 +80,8 @@ class Comparison:
         return self.flop_of_paper * pixels / statistics.median(row.seconds)
 
     def share(self, row: Row) -> float:
-        """Return that rate as a share of the product of matrices in the same arithmetic."""
-        return self.rate(row) / self.matrix_rates[row.precision]
+        """Return that rate as a share of the peak in the same arithmetic."""
+        return self.rate(row) / self.peak_rates[row.precision]
 
 
 def figures(comparison: Comparison) -> dict[str, Any]:
@@ -124,8 +125,8 @@ def _arithmetic(comparison: Comparison) -> list[str]:
     share = comparison.share(ours)
     return [
         *(
-            f"The peak: products of matrices, {precision}, {rate / 1e9:.0f} GFLOP/s."
-            for precision, rate in comparison.matrix_rates.items()
+            f"The peak of products and convolutions: {precision}, {rate / 1e9:.0f} GFLOP/s."
+            for precision, rate in comparison.peak_rates.items()
         ),
         f"The network: {paper / 1e6:.2f} MFLOP an input pixel as in the paper, "
         f"{computed / 1e6:.2f} as ours computes it (zeros in the last kernel).",

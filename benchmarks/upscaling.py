@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import psutil
 import torch
-from arithmetic import computed_multiply_adds, matrix_rate
+from arithmetic import computed_multiply_adds, peak_rate
 from comparison import Comparison, Row
 from engines import EXPORT_NEEDS, Engine, chosen, list_engines, not_installed
 from onnx_file import export_apart
@@ -117,7 +117,7 @@ def compare(
         height=image.shape[0],
         width=image.shape[1],
         rows=rows,
-        matrix_rates=rates,
+        peak_rates=rates,
         flop_of_paper=2 * multiply_adds(trace(model.network)),
         flop_computed=2 * computed_multiply_adds(_rewritten(model)),
     )
@@ -174,14 +174,14 @@ class _Entrant:
 
 
 def _take_turns(entrants: Sequence[_Entrant], rounds: int) -> dict[str, float]:
-    """Run all, round after round; return how fast matrices were multiplied between."""
+    """Run all, round after round; return the peaks that were reached between."""
     rates = {entrant.engine.precision: 0.0 for entrant in entrants}
     for number in range(1, rounds + 1):
         for entrant in entrants:
             say(f"{entrant.engine.name}, {entrant.engine.precision}: {number} of {rounds}")
             entrant.run()
         for precision in rates:
-            rates[precision] = max(rates[precision], matrix_rate(precision))
+            rates[precision] = max(rates[precision], peak_rate(precision))
     return rates
 
 

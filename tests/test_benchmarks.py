@@ -92,7 +92,7 @@ def test_ratios_and_shares_go_to_the_file_of_figures(benchmark_module, compared)
     assert ours["ratio"] == 1
     assert plain["ratio"] == plain["seconds"][0] / ours["seconds"][0]
     rate = figures["flop_of_paper"] * 40 * 44 / ours["seconds"][0]
-    assert ours["share_of_peak"] == pytest.approx(rate / figures["matrix_rates"]["float32"])
+    assert ours["share_of_peak"] == pytest.approx(rate / figures["peak_rates"]["float32"])
     assert absent["ratio"] is None
     assert absent["note"].startswith("not installed")
 
