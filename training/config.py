@@ -34,6 +34,7 @@ TAKEN = ("spread", "first")
 RATES = ("network", "layer")
 # Families that can start as interpolation.
 STARTED = ("srresnet", "srcnn", "edsr", "mdsr")
+PRECISIONS = ("auto", "float32", "bfloat16")
 SCHEDULES = ("constant", "cosine", "halving")
 # v5 §3.2: brings the VGG loss to the scale of the MSE; it enters eq. 5 squared, as about 0.006.
 VGG_SCALE_PAPER = 1 / 12.75
@@ -233,8 +234,11 @@ class Recipe:
     vgg_scale: float = _setting(
         VGG_SCALE_PAPER, "Factor of VGG features before they are compared (§3.2: 1/12.75)."
     )
+    vgg_precision: str = _setting(
+        "float32", "Precision of networks in losses (paper: float32).", PRECISIONS
+    )
     ema: float = _setting(0.999, "Decay of the averaged generator (not in the paper).")
-    precision: str = _setting("auto", "Precision.", ("auto", "float32", "bfloat16"))
+    precision: str = _setting("auto", "Precision.", PRECISIONS)
     seed: int = _setting(0, "Seed of every random choice.")
 
     def __post_init__(self) -> None:

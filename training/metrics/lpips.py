@@ -56,12 +56,13 @@ class LPIPS(nn.Module):
         distance = upscaled.new_zeros(len(upscaled))
         for stage, (found, wanted) in enumerate(pairs):
             difference = (_unit(found) - _unit(wanted)).square()
-            weighed = nn.functional.conv2d(difference, self.get_buffer(f"head{stage}"))
-            distance = distance + weighed.mean(dim=(1, 2, 3))
+            weighed = difference.mean(dim=(2, 3)) @ self.get_buffer(f"head{stage}").flatten()
+            distance = distance + weighed
         return distance
 
 
 def _unit(features: Tensor) -> Tensor:
+    features = features.float()  # they may have been computed in 16 bits
     return features / (features.square().sum(dim=1, keepdim=True).sqrt() + _NO_ZERO)
 
 

@@ -43,6 +43,7 @@ from napari_srgan.training.optimise.distributed import (
 )
 from napari_srgan.training.optimise.losses import ContentLoss, VGGLoss, pixel_loss
 from napari_srgan.training.optimise.lpips_loss import LPIPSLoss
+from napari_srgan.training.optimise.precision import seen_in
 from napari_srgan.training.optimise.vgg import load_vgg
 from napari_srgan.training.run.checkpoints import Checkpoints
 from napari_srgan.training.run.folder import RunFolder
@@ -293,12 +294,13 @@ class _Work:
                 progress=self._team.leads,
             )
             sources[name] = loaded.source
-            features = loaded.network.to(self._device)
+            features = loaded.network.to(self._device, memory_format=torch.channels_last)
             if name == "lpips-vgg":
                 loss: LPIPSLoss | VGGLoss = LPIPSLoss(LPIPS(features, heads_of("vgg")))
             else:
                 loss = VGGLoss(features, recipe.vgg_scale)
-            self._losses[name] = loss.to(self._device)
+            loss = loss.to(self._device)
+            self._losses[name] = seen_in(recipe.vgg_precision, self._device, loss)
         return sources
 
     def iter_phase_1(self) -> Generator[Note | PhaseReport, None, None]:

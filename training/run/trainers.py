@@ -8,7 +8,6 @@ from typing import Any, Protocol, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from napari_srgan.inference.devices import half_precision
 from napari_srgan.models.discriminator import Discriminator
 from napari_srgan.models.edsr import EDSR
 from napari_srgan.models.families import FAMILIES
@@ -31,6 +30,7 @@ from napari_srgan.training.optimise.losses import (
     overshoot_loss,
 )
 from napari_srgan.training.optimise.optimizers import NetworkOptimizer
+from napari_srgan.training.optimise.precision import Autocast
 from napari_srgan.training.optimise.schedules import dropped, faded, halved, warmed_up
 from napari_srgan.training.optimise.supervision import Supervised, supervised_loss
 from napari_srgan.training.run.recorded_step import in_one_launch
@@ -374,19 +374,6 @@ def random_translation(images: Tensor, most: int) -> Tensor:
     height, width = images.shape[2:]
     wider = torch.nn.functional.pad(images, (most, most, most, most), mode="reflect")
     return wider[:, :, down : down + height, right : right + width]
-
-
-class Autocast:
-    """Forward passes in the arithmetic of a precision; losses and weights stay float32."""
-
-    def __init__(self, precision: str, device: torch.device) -> None:
-        native = half_precision(device) != torch.float32
-        wanted = precision == "bfloat16" or (precision == "auto" and native)
-        self._device, self._wanted = device.type, wanted
-
-    def __call__(self) -> torch.autocast:
-        """Return the context."""
-        return torch.autocast(self._device, torch.bfloat16, enabled=self._wanted)
 
 
 def _is_repeated(phase: Pretrain) -> bool:
