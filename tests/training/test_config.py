@@ -182,8 +182,8 @@ def test_another_family_inherits_no_arguments(tmp_path) -> None:
         ('[network]\nfamily = "edsr"\nbatch_norm = true', "Unknown setting 'network.batch_norm'"),
         ('[network]\nfamily = "edsr"\nscale = 2.0', "network.scale takes int"),
         (
-            '[network]\nfamily = "edsr"\n[pretrain]\nstart = "interpolation"',
-            "families srresnet, srcnn, espcn",
+            '[network]\nfamily = "espcn"\n[pretrain]\nstart = "interpolation"',
+            "families srresnet, srcnn, edsr, mdsr",
         ),
     ],
 )

@@ -10,7 +10,7 @@ from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 
@@ -294,7 +294,8 @@ class _Work:
                 progress=self._team.leads,
             )
             sources[name] = loaded.source
-            features = loaded.network.to(self._device, memory_format=torch.channels_last)
+            features: Any = loaded.network  # torch's types do not know of memory formats
+            features = features.to(self._device, memory_format=torch.channels_last)
             if name == "lpips-vgg":
                 loss: LPIPSLoss | VGGLoss = LPIPSLoss(LPIPS(features, heads_of("vgg")))
             else:

@@ -13,7 +13,6 @@ from napari_srgan.models.edsr import EDSR
 from napari_srgan.models.families import FAMILIES
 from napari_srgan.models.generator import Generator
 from napari_srgan.models.mdsr import MDSR
-from napari_srgan.models.residual_start import start_as_bilinear
 from napari_srgan.models.srcnn import SRCNN, start_as_bicubic
 from napari_srgan.models.srresnet import SRResNet, start_as_interpolation
 from napari_srgan.training.config import Adversarial, Pretrain, Recipe
@@ -31,6 +30,7 @@ from napari_srgan.training.optimise.losses import (
 )
 from napari_srgan.training.optimise.optimizers import NetworkOptimizer
 from napari_srgan.training.optimise.precision import Autocast
+from napari_srgan.training.optimise.residual_start import start_as_bilinear
 from napari_srgan.training.optimise.schedules import dropped, faded, halved, warmed_up
 from napari_srgan.training.optimise.supervision import Supervised, supervised_loss
 from napari_srgan.training.run.recorded_step import in_one_launch

@@ -8,7 +8,7 @@ import torch
 from napari_srgan.models.edsr import EDSR
 from napari_srgan.models.layers.choices import enlarged
 from napari_srgan.models.mdsr import MDSR
-from napari_srgan.models.residual_start import start_as_bilinear
+from napari_srgan.training.optimise.residual_start import start_as_bilinear
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
