@@ -45,7 +45,9 @@ MAY_IMPORT = {
     "ngff": {"files", "pyramid"},
     "volume": {"ngff", "pyramid", "files", "inference", "store"},
     "batch": {"files", "inference", "store"},
-    "plugin": {*("files", "inference", "store", "trust", "rating", "pyramid", "wording", "runs")},
+    "plugin": {
+        *("files", "inference", "store", "trust", "rating", "batch", "pyramid", "wording", "runs")
+    },
     "api": {"files", "inference", "store", "trust", "plugin"},
     "cli": {"files", "inference", "store", "trust", "batch", "ngff", "volume", "terminal"},
     "training": {
@@ -103,6 +105,8 @@ MORE_PACKAGES = {
     "plugin.train.trainings": {"psutil"},
     "plugin.train.watching": QT,
     "plugin.train.widget": QT,
+    "plugin.queue.enqueue": {"qtpy"},
+    "plugin.queue.widget": QT,
     "plugin.rating.controls": QT,
     "plugin.rating.screen": QT,
     "plugin.rating.widget": QT,
@@ -341,8 +345,9 @@ def test_importing_the_package_loads_nothing_heavy():
     assert loaded & (HEAVY | BINDINGS) == set()
 
 
-def test_the_widget_opens_without_torch():
-    code = "import sys, napari_srgan.plugin.widget; print('torch' in sys.modules)"
+@pytest.mark.parametrize("widget", ["", "lens.", "compare.", "queue."])
+def test_the_widgets_open_without_torch(widget):
+    code = f"import sys, napari_srgan.plugin.{widget}widget; print('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )

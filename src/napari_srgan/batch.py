@@ -7,6 +7,7 @@ import os
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_srgan.files import read_picture, write_picture
 from napari_srgan.files.provenance import caption_in, described, record_in
@@ -17,10 +18,12 @@ from napari_srgan.files.writing import (
     is_named_as_image,
     resolved,
 )
-from napari_srgan.inference.run import iter_upscale_array
 from napari_srgan.inference.settings import Progress, Settings, chained, iter_recorded
+from napari_srgan.inference.values.ranges import ChannelRanges, ValueRange
 from napari_srgan.inference.values.rules import Normalize
-from napari_srgan.store.checkpoint import Model
+
+if TYPE_CHECKING:
+    from napari_srgan.store.checkpoint import Model
 
 _logger = logging.getLogger(__name__)
 
@@ -121,10 +124,12 @@ def iter_task(
     normalize: Normalize,
     settings: Settings,
     channel_axis: int | None = None,
+    values: ValueRange | ChannelRanges | None = None,
 ) -> Generator[Progress, None, None]:
     """Upscale one file, yielding progress; its target appears when it is complete.
 
-    The axis of channels is what the file says, where none is given.
+    The axis of channels is what the file says, where none is given. ``values`` are those that the
+    file shares with others, in place of its own.
 
     Raises
     ------
@@ -133,6 +138,8 @@ def iter_task(
     ValueError, TypeError, MemoryError
         As :func:`napari_srgan.upscale` does; or if the format cannot hold the pixels.
     """
+    from napari_srgan.inference.run import iter_upscale_array  # torch: planning needs none
+
     picture = read_picture(task.source)
     check_can_be_written(task.target, picture, model.scale)
     task.target.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +147,7 @@ def iter_task(
         picture.data,
         model,
         rgb=picture.rgb,
-        normalize=normalize,
+        normalize=normalize if values is None else values,
         channel_axis=picture.channel_axis if channel_axis is None else channel_axis,
         settings=settings,
     )

@@ -31,7 +31,12 @@ from napari_srgan.inference.planning import Tiles, check_tile
 from napari_srgan.inference.runner import Runner, runner_for
 from napari_srgan.inference.settings import NotFinite, Progress, Settings, finish
 from napari_srgan.inference.tiling import Tile
-from napari_srgan.inference.values.ranges import ValueRange, range_for, value_ranges
+from napari_srgan.inference.values.ranges import (
+    ChannelRanges,
+    ValueRange,
+    range_for,
+    value_ranges,
+)
 from napari_srgan.inference.values.rules import Normalize, parse_normalize
 from napari_srgan.inference.verify import first_use_note
 from napari_srgan.store.cache import cache_folder
@@ -77,7 +82,7 @@ def upscale_array(
     model: Model,
     *,
     rgb: bool | None = None,
-    normalize: Normalize | ValueRange = "auto",
+    normalize: Normalize | ValueRange | ChannelRanges = "auto",
     channel_axis: int | None = None,
     settings: Settings,
     out: Any = None,
@@ -111,7 +116,7 @@ def iter_upscale_array(
     model: Model,
     *,
     rgb: bool | None = None,
-    normalize: Normalize | ValueRange = "auto",
+    normalize: Normalize | ValueRange | ChannelRanges = "auto",
     channel_axis: int | None = None,
     settings: Settings,
     out: Any = None,
@@ -119,15 +124,15 @@ def iter_upscale_array(
 ) -> Generator[Progress, None, Any]:
     """Upscale an array, yielding progress after every band or tile and returning the result.
 
-    Parameters and errors are those of :func:`napari_srgan.upscale`; ``normalize`` may also be a
-    range that was worked out before, and ``spread`` an array ``(…, scale·h, scale·w)`` to fill with
+    Parameters and errors are those of :func:`napari_srgan.upscale`; ``normalize`` may also be what
+    was worked out before, and ``spread`` an array ``(…, scale·h, scale·w)`` to fill with
     the standard deviation over an ensemble, in the image's units. Errors that do not depend on the
     pixels are raised at the call, before the first step. Closing the generator stops the work and
     frees its memory.
     """
     check_not_masked(image)
     layout = layout_of(image.shape, image.dtype, rgb, channel_axis)
-    if not isinstance(normalize, ValueRange):
+    if not isinstance(normalize, (ValueRange, ChannelRanges)):
         parse_normalize(normalize)
     runner = set_up(layout, model, settings, spread=spread is not None)
     # Before the pixels are looked at, which takes long where the result is too large for memory.
@@ -141,7 +146,7 @@ def _iter_upscale(
     model: Model,
     layout: Layout,
     runner: Runner,
-    normalize: Normalize | ValueRange,
+    normalize: Normalize | ValueRange | ChannelRanges,
     settings: Settings,
     targets: tuple[Target, Target | None],
 ) -> Generator[Progress, None, Any]:

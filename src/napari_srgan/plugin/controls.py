@@ -123,6 +123,30 @@ class Buttons(Container[Widget]):
         )
 
 
+class Queueing(Container[Widget]):
+    """What puts several images into the queue, as they would be upscaled here."""
+
+    layers: PushButton
+    folder: PushButton
+
+    def __init__(self) -> None:
+        super().__init__(name="queueing", label=NO_LABEL, layout="horizontal", labels=False)
+        self.extend(
+            [
+                PushButton(
+                    name="layers",
+                    text="Queue",
+                    tooltip="Puts the selected image layers, all planes of each, into the queue",
+                ),
+                PushButton(
+                    name="folder",
+                    text="Folder …",
+                    tooltip="Puts the image files of a folder into the queue",
+                ),
+            ]
+        )
+
+
 def main(preferred: Choices, devices: Sequence[tuple[str, str]]) -> list[Widget]:
     """Return the controls for what is upscaled and how, and the lines that explain them.
 

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any
 
@@ -26,7 +26,7 @@ from napari_srgan.inference.run import iter_upscale_array, set_up
 from napari_srgan.inference.runner import Runner
 from napari_srgan.inference.settings import Progress, iter_recorded
 from napari_srgan.inference.values.extent import plane_extent
-from napari_srgan.inference.values.ranges import ValueRange, range_of
+from napari_srgan.inference.values.ranges import ChannelRanges, ValueRange, range_of
 from napari_srgan.inference.values.rules import Normalize, is_fixed, rule_for
 from napari_srgan.plugin.messages import (
     Choices,
@@ -170,15 +170,20 @@ def find_devices() -> Devices | Failed:
 
 
 def iter_job(
-    source: Source, choices: Choices, stop: Event
+    source: Source,
+    choices: Choices,
+    stop: Event,
+    shared: ValueRange | ChannelRanges | None = None,
 ) -> Generator[Progress, None, Done | Failed | Stopped]:
     """Upscale, yielding progress, and return the result or why there is none.
+
+    Black and white are those that the image shares with others, where such are given.
 
     It ends by itself after the tile in which ``stop`` is set. A generator that is only abandoned,
     as a worker's ``quit`` does, would keep its memory for as long as napari keeps the worker.
     """
     began = time.perf_counter()
-    outcome = yield from iter_until(stop, _iter_steps(source, choices), "upscaling failed")
+    outcome = yield from iter_until(stop, _iter_steps(source, choices, shared), "upscaling failed")
     if isinstance(outcome, (Failed, Stopped)):
         return outcome
     pixels, made_by = outcome
@@ -201,13 +206,15 @@ def iter_invention(
 
 
 def _iter_steps(
-    source: Source, choices: Choices
+    source: Source, choices: Choices, shared: ValueRange | ChannelRanges | None = None
 ) -> Generator[Progress, None, tuple[Any, dict[str, Any]]]:
     """Yield progress and return the upscaled pixels, lazy if so chosen, and their provenance."""
     model = load_model(choices.model, scale=choices.scale, cache=choices.cache)
     if choices.is_deferred(source):
         from napari_srgan.plugin.lazy import upscale_when_shown
 
+        if isinstance(shared, ValueRange):
+            choices = replace(choices, normalize=(shared.low, shared.high))
         pixels, made_by = upscale_when_shown(source, choices, model)
         return _levels(pixels, source.unread(), source), made_by
     runner = runner_for(model, choices, source.rgb, source.layout.dtype)
@@ -215,7 +222,9 @@ def _iter_steps(
     # A moment to stop at between two things that may take long: loading and reading.
     precision = precision_name(runner.precision)
     yield Progress(0, source.layout.pixels, str(runner.device), precision)
-    values = yield from _iter_shared_range(source, choices.normalize, runner)
+    values: Normalize | ValueRange | ChannelRanges | None = shared
+    if values is None:
+        values = yield from _iter_shared_range(source, choices.normalize, runner)
     low = source.read()
     steps = iter_upscale_array(
         low,

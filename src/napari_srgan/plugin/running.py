@@ -35,7 +35,7 @@ class Running:
     ) -> None:
         self._title, self._bar, self._left, self._note = title, bar, left, note
         self._stop: Event | None = None
-        self._began = 0.0
+        self._began = 0.0  # what is counted: loading and looking for black and white are not
         self._finished: Callable[[object], None] | None = None
 
     @property
@@ -79,6 +79,8 @@ class Running:
         if progress.note:
             self._note(progress.note)
         self._bar.value = round(STEPS * progress.done / progress.total)
+        if not progress.done:
+            self._began = time.perf_counter()
         elapsed = time.perf_counter() - self._began
         self._left.value = left_text(progress.done, progress.total, elapsed)
 

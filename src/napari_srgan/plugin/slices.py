@@ -32,12 +32,18 @@ def to_layer_units(
         The world's, such as ``viewer.layers.units``; None where layers disagree, and napari
         takes numbers as they are.
     """
-    if units is None:
+    if units is None or len(units) < layer.ndim:  # the layer has just left the viewer
         return world
     pairs = zip(units[-layer.ndim :], layer.units, strict=True)
-    ratios: list[float] = [(1.0 * unit).to(own).magnitude for unit, own in pairs]
-    own_units: NDArray[np.float64] = world * np.array(ratios)
+    own_units: NDArray[np.float64] = world * np.array([_ratio(*pair) for pair in pairs])
     return own_units
+
+
+def _ratio(unit: Any, own: Any) -> float:
+    """Return how many of its own units a layer has to one of the world's."""
+    if unit.dimensionality != own.dimensionality:
+        return 1.0
+    return float((1.0 * unit).to(own).magnitude)
 
 
 def plane_index(

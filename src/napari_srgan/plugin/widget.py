@@ -27,6 +27,7 @@ from napari_srgan.plugin.layers import (
 from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Invented, Source, Stopped
 from napari_srgan.plugin.outlook import outlook_of, remark_on_axes, with_remarks
 from napari_srgan.plugin.preferences import draw_in_background, preferred_cache, preferred_choices
+from napari_srgan.plugin.queue.enqueue import enqueue_folder, enqueue_selected
 from napari_srgan.plugin.running import Job, Running
 from napari_srgan.plugin.slices import plane_index, plane_name, shown_otherwise
 from napari_srgan.plugin.texts import caution_text, details_text
@@ -81,6 +82,7 @@ class Upscale(Container[Widget]):
     problem: Label
     notes: Label
     invented: PushButton
+    queueing: controls.Queueing
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
@@ -96,6 +98,7 @@ class Upscale(Container[Widget]):
             self._device_choices.append((preferred.settings.device,) * 2)
         self.extend(controls.main(preferred, self._device_choices))
         self.extend([controls.Buttons(), *controls.status(), controls.invented()])
+        self.append(controls.Queueing())
         self._work = Running(self.running, self.progress, self.left, self._say)
         self._result: Result | None = None  # the last one that may have invented detail
         self.level.choices = lambda _: level_choices(self.layer.value)
@@ -143,6 +146,8 @@ class Upscale(Container[Widget]):
     def _connect(self) -> None:
         self.run.changed.connect(self.start)
         self.cancel.changed.connect(self.stop)
+        self.queueing.layers.changed.connect(self._queue_layers)
+        self.queueing.folder.changed.connect(self._queue_folder)
         self.again.changed.connect(self._choose)
         self.forget.changed.connect(self._forget)
         self.invented.changed.connect(self.show_invented)
@@ -369,6 +374,12 @@ class Upscale(Container[Widget]):
         """Cancel the work; it ends within one tile and leaves nothing behind."""
         self._work.stop()
         self.cancel.enabled = False
+
+    def _queue_layers(self) -> None:
+        enqueue_selected(self._viewer, self.chosen())
+
+    def _queue_folder(self) -> None:
+        enqueue_folder(self._viewer, self.chosen())
 
     def _begin(self, title: str, job: Job, add: Callable[[Any], None]) -> None:
         controls.show_text(self.problem, "")

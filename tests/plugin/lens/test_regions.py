@@ -17,6 +17,7 @@ from napari_srgan.plugin.lens.regions import (
     region_in_view,
     whole_plane,
 )
+from napari_srgan.plugin.slices import plane_index
 
 H, W = 60, 84
 
@@ -88,6 +89,15 @@ def test_layers_of_other_units_are_looked_at_where_they_are_shown():
     look_at(viewer, 500 * 20, 500 * 30, 300 / (500 * 20))
 
     assert region_in_view(viewer, micrometres) == region_in_view(viewer, nanometres)
+
+
+def test_a_layer_that_has_left_a_viewer_of_other_axes_and_units_is_still_answered_for():
+    stack = Image(np.zeros((3, H, W)), units=("um",) * 3)
+    flat = viewer_of(Image(np.zeros((H, W))))
+    other = viewer_of(Image(np.zeros((2, 3, H, W)), units=("s", "pixel", "pixel", "pixel")))
+    for viewer in (flat, other):
+        point = (0.0,) * max(3, viewer.dims.ndim)
+        assert plane_index(stack, point, 0, viewer.layers.units) == (0,)
 
 
 def test_why_nothing_is_seen_is_told():

@@ -124,16 +124,30 @@ def value_range(image: Array, layout: Layout, normalize: Normalize = "auto") -> 
     return value_ranges(image, replace(layout, channel_axis=None), normalize)[0]
 
 
+@dataclass(frozen=True)
+class ChannelRanges:
+    """Value ranges that were worked out before, one for each channel."""
+
+    channels: tuple[ValueRange, ...]
+
+
 def value_ranges(
-    image: Array, layout: Layout, normalize: Normalize | ValueRange = "auto"
+    image: Array, layout: Layout, normalize: Normalize | ValueRange | ChannelRanges = "auto"
 ) -> tuple[ValueRange, ...]:
     """Return the value range of each channel, or the one of all planes where there are none.
 
     Parameters and errors are those of :func:`value_range`; a range that was worked out before is
-    that of all planes.
+    that of all planes, and :class:`ChannelRanges` are those of the channels.
     """
     if isinstance(normalize, ValueRange):
         return (normalize,)
+    if isinstance(normalize, ChannelRanges):
+        if len(normalize.channels) != layout.channel_axis_length:
+            raise ValueError(
+                f"There are {len(normalize.channels)} value ranges for "
+                f"{layout.channel_axis_length} channels."
+            )
+        return normalize.channels
     rule = rule_for(layout.dtype, normalize)
     if is_fixed(rule):
         return (fixed_range(layout.dtype, rule),)
