@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_srgan.inference.images import ends_in_channels
 from napari_srgan.inference.values.rules import parse_normalize
 from napari_srgan.plugin.messages import Choices, Failed, Source
@@ -16,10 +18,12 @@ from napari_srgan.plugin.texts import (
     shape_text,
     too_large_text,
 )
+from napari_srgan.trust.looks import looks_of
 
 if TYPE_CHECKING:
     from napari_srgan.plugin.job import Trial
 
+_LOOKED_AT = 512  # pixels along a side
 NO_LAYER = "Open an image, or try File → Open Sample."
 
 
@@ -85,6 +89,27 @@ def outlook_of(
 def with_remarks(outlook: Outlook, remarks: list[str]) -> Outlook:
     """Return an outlook that says a few things more."""
     return replace(outlook, text="\n".join([outlook.text, *remarks]))
+
+
+def can_look_like_a_photograph(source: Source) -> bool:
+    """Return whether noise and compression are looked for: in 8 bits, and where reading is cheap.
+
+    Cameras of microscopes have other noise; a lazy layer may take long to compute.
+    """
+    return source.pixels.dtype == np.uint8 and not source.is_lazy
+
+
+def remarks_on_looks(source: Source) -> list[str]:
+    """Return what is to be said of noise and compression, as the middle of a plane shows them."""
+    layout = source.layout
+    plane = source.pixels[source.plane or (0,) * len(source.whole.leading)]
+    rows, columns = (
+        slice(max(0, side - _LOOKED_AT) // 2, (side + _LOOKED_AT) // 2)
+        for side in (layout.height, layout.width)
+    )
+    part = np.asarray(plane[rows, columns])
+    grey = part[..., :3].mean(-1) if source.rgb else part
+    return list(looks_of(grey / 255).advice())
 
 
 def remark_on_axes(source: Source) -> str:

@@ -31,10 +31,11 @@ from napari_srgan.plugin.queue.enqueue import enqueue_folder, enqueue_selected
 from napari_srgan.plugin.running import Job, Running
 from napari_srgan.plugin.slices import plane_index, plane_name, shown_otherwise
 from napari_srgan.plugin.texts import caution_text, details_text
-from napari_srgan.plugin.worker import Estimates, in_background
+from napari_srgan.plugin.worker import Estimates, Looks, in_background
 from napari_srgan.store.cache import cache_folder
 from napari_srgan.store.own_models import forget_own_model, recall_own_models
 from napari_srgan.store.registry import info_of, own_file
+from napari_srgan.trust.looks import FOR_PHOTOGRAPHS
 
 if TYPE_CHECKING:
     import napari.layers
@@ -90,7 +91,7 @@ class Upscale(Container[Widget]):
         preferred = preferred_choices()
         self._viewer = viewer
         self._follows = False  # the selection
-        self._estimates = Estimates()
+        self._estimates, self._looks = Estimates(), Looks()
         self.advanced = controls.Advanced(preferred.settings)
         self.devices_found = Devices((), {}, None)
         self._device_choices = [("automatic", "auto")]
@@ -325,7 +326,9 @@ class Upscale(Container[Widget]):
         layer = self.layer.value
         if source is None or layer is None:
             return []
+        looks = self._looks.remarks(source, self._update)
         remarks = [
+            *(looks if self.model.value != FOR_PHOTOGRAPHS else []),
             "" if source.plane is None else f"Plane {plane_name(layer, source.plane)}",
             remark_on_axes(source),
             shown_otherwise(layer, self._viewer.dims),

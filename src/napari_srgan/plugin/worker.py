@@ -7,7 +7,9 @@ window is open already. A torch that cannot be loaded is an answer, too.
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable, Generator
+from functools import partial
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -16,6 +18,7 @@ from superqt.utils import ensure_main_thread
 
 from napari_srgan.inference.settings import Progress
 from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Invented, Source, Stopped
+from napari_srgan.plugin.outlook import can_look_like_a_photograph, remarks_on_looks
 
 if TYPE_CHECKING:
     from napari_srgan.plugin.job import Trial
@@ -160,6 +163,43 @@ class Estimates:
             known()
 
         in_background(lambda: try_out(choices, colour, dtype), finished)
+
+
+class Looks:
+    """What is to be said of how a layer looks, measured in the background."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[Callable[[], Any], tuple[int, ...] | None] | None = None
+        self._said: list[str] = []
+        self.busy = False
+
+    def remarks(self, source: Source, known: Callable[[], None]) -> list[str]:
+        """Return what is known of pixels; have them looked at where nothing is, and call ``known``.
+
+        One look is taken at a time; a changed plane is asked for again.
+        """
+        if not can_look_like_a_photograph(source):
+            return []
+        if self._seen and self._seen[0]() is source.pixels and self._seen[1] == source.plane:
+            return self._said
+        if not self.busy:
+            self.busy = True
+            in_background(partial(_look_at, source), partial(self._keep, source, known))
+        return []
+
+    def _keep(self, source: Source, known: Callable[[], None], said: list[str]) -> None:
+        # The pixels are not kept: they may be all of a layer that is removed.
+        self._seen, self._said = (weakref.ref(source.pixels), source.plane), said
+        self.busy = False
+        known()
+
+
+def _look_at(source: Source) -> list[str]:
+    try:
+        return remarks_on_looks(source)
+    except Exception:
+        log.exception("how a layer looks could not be seen")  # no reason to stop anybody
+        return []
 
 
 def _key(choices: Choices, source: Source) -> tuple[Any, ...]:

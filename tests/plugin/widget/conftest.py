@@ -29,7 +29,7 @@ TILE = 16
 def is_settled(widget: Upscale) -> bool:
     """Tell whether the devices are found, the choices tried out and the work is done."""
     known = bool(widget.devices_found.choices) and "estimating" not in widget.summary.value
-    return known and not widget.busy
+    return known and not widget.busy and not widget._looks.busy
 
 
 @pytest.fixture

@@ -1,9 +1,13 @@
 """What the widget offers, says and refuses before it begins."""
 
+import io
+
+import dask.array
 import numpy as np
 import pytest
 import torch
 from napari.layers._layer_actions import _split_rgb
+from PIL import Image
 from qtpy.QtWidgets import QLabel
 
 from napari_srgan.inference import devices
@@ -289,7 +293,7 @@ class TestPreferences:
 class TestEstimate:
     def test_it_has_the_size_the_time_and_the_memory(self, alone):
         _viewer, widget = alone(GREY)
-        size, duration, memory = widget.summary.value.splitlines()
+        size, duration, memory, *_remarks = widget.summary.value.splitlines()
 
         assert size == "84 × 60 → 336 × 240 pixels"
         assert duration.endswith((" s", " second"))
@@ -375,3 +379,44 @@ class TestAppearance:
         fold.expand(animate=False)
         assert fold.text() == "▾ Advanced options"
         assert fold.content().maximumHeight() > 0
+
+
+class TestLooks:
+    @pytest.fixture
+    def compressed(self):
+        rows, columns = np.mgrid[:96, :128]
+        smooth = (128 + 60 * np.sin(rows / 9) * np.cos(columns / 11)).astype(np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(smooth).save(buffer, "JPEG", quality=12)
+        return smooth, np.asarray(Image.open(buffer))
+
+    def test_blocks_of_jpeg_are_told_and_nothing_is_decided(
+        self, alone, compressed, settled, qtbot
+    ):
+        smooth, blocky = compressed
+        viewer, widget = alone(blocky)
+        chosen = widget.model.value
+        said = "looks compressed, in blocks of 8 pixels: srresnet-photo-x4 is worth a try"
+        qtbot.waitUntil(lambda: said in widget.summary.value)
+        assert widget.model.value == chosen
+        widget.model.value = "srresnet-photo-x4"
+        assert "worth a try" not in widget.summary.value
+        widget.model.value = chosen
+        widget.layer.value = viewer.add_image(smooth)
+        settled(widget)
+        assert "worth a try" not in widget.summary.value
+
+    def test_other_depths_and_lazy_layers_are_not_looked_at(self, alone, compressed):
+        deep = 257 * compressed[1].astype(np.uint16)
+        lazy = dask.array.from_array(compressed[1])
+        for pixels in (deep, lazy):
+            _viewer, widget = alone(pixels)
+            assert "worth a try" not in widget.summary.value
+
+    def test_a_layer_that_cannot_be_read_is_no_reason_to_stop(self, alone, monkeypatch):
+        def broken(_source):
+            raise OSError("gone")
+
+        monkeypatch.setattr(worker, "remarks_on_looks", broken)
+        _viewer, widget = alone(GREY)
+        assert widget.run.enabled
