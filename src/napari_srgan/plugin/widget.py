@@ -1,4 +1,4 @@
-"""The widget of *Plugins → SRGAN upscale*: choices, a start, progress and a new layer."""
+"""The widget of *Plugins → SRGAN → SRGAN upscale*: choices, a start, progress and a new layer."""
 
 from __future__ import annotations
 

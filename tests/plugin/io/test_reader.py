@@ -95,7 +95,7 @@ class TestModels:
         assert reader is not None
         assert reader(path) == [(None,)]
         assert seen == [Path(path)]
-        assert said == ["“my-model” can now be chosen in Plugins → SRGAN upscale."]
+        assert said == ["“my-model” can now be chosen in Plugins → SRGAN → SRGAN upscale."]
 
     def test_what_is_no_model_is_an_error_and_not_announced(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

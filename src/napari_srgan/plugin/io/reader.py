@@ -60,5 +60,5 @@ def read_model(path: str | Sequence[str]) -> list[NoLayer]:
         show_warning(f"“{name}” is there until napari is closed, not for good: {error}")
     if (docks := sys.modules.get("napari_srgan.plugin.docks")) is not None:
         docks.refresh_models()
-    show_info(f"“{name}” can now be chosen in Plugins → SRGAN upscale.")
+    show_info(f"“{name}” can now be chosen in Plugins → SRGAN → SRGAN upscale.")
     return [(None,)]

@@ -67,7 +67,8 @@ class Queue(Container[Widget]):
         self._going = Event()
         self._going.set()
         self._rows = QListWidget()
-        self._rows.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self._rows.setWordWrap(True)  # a reason is read without scrolling
+        self._rows.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.extend(
             [
                 CheckBox(

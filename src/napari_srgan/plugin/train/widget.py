@@ -256,7 +256,7 @@ class Train(QWidget):
             return
         recall_own_models(self.cache)
         _refresh_models()
-        show_info(f"“{training.name}” can now be chosen in Plugins → SRGAN upscale.")
+        show_info(f"“{training.name}” can now be chosen in Plugins → SRGAN → SRGAN upscale.")
 
     def _ask_to_remove(self) -> None:
         training = self.training
