@@ -42,6 +42,11 @@ _CARRIED = (
 )
 
 
+def unwrapped(layer: Any) -> Any:
+    """Return a layer itself: plugins are given layers in wrappers, a new one each time."""
+    return getattr(layer, "__wrapped__", layer)
+
+
 def pixels_at(layer: napari.layers.Image, level: int = 0) -> Any:
     """Return a layer's pixels, those of a level of a multiscale one; dask arrays stay lazy.
 

@@ -147,6 +147,14 @@ def test_the_menu_opens_it_and_it_leaves_with_its_dock(make_napari_viewer, qtbot
     lens = viewer.window.dock_widgets[name]
     qtbot.waitUntil(lambda: lens.look.overlay is not None and not lens.look.busy, timeout=60_000)
     assert len(viewer.layers) == 2
+    first = lens.look.region
+    viewer.scene.camera.zoom *= 8
+    lens.look.begin_anew()
+    qtbot.waitUntil(lambda: lens.look.region not in (None, first), timeout=60_000)
+    second, overlay = lens.look.region, lens.look.overlay
+    viewer.scene.camera.center = (0, 5, 5)
+    qtbot.waitUntil(lambda: lens.look.region != second, timeout=60_000)
+    assert lens.look.overlay is overlay  # renewed: to add a layer anew makes the window wait
     viewer.window.remove_dock_widget(lens.native)
 
     assert len(viewer.layers) == 1

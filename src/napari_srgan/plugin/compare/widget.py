@@ -23,6 +23,7 @@ from napari_srgan.plugin.compare.modes import BESIDE, BLINK, DIFFERENCE, SWIPE, 
 from napari_srgan.plugin.compare.sampling import Grid, Sampler, grid_in_view
 from napari_srgan.plugin.compare.screen import Screen
 from napari_srgan.plugin.compare.work import Drawn, Request, draw, sampled_on
+from napari_srgan.plugin.layers import unwrapped
 from napari_srgan.plugin.messages import Failed, Stopped
 from napari_srgan.plugin.worker import Latest
 
@@ -139,7 +140,7 @@ class Compare(Container[Widget]):
         own = self.screen.layer
         return [
             (layer.name, layer)
-            for layer in self._viewer.layers
+            for layer in map(unwrapped, self._viewer.layers)
             if isinstance(layer, napari.layers.Image) and layer is not own
         ]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import napari.layers
 from qtpy.QtCore import QTimer
 
-from napari_srgan.plugin.layers import channel_axis_of, pixels_at
+from napari_srgan.plugin.layers import channel_axis_of, pixels_at, unwrapped
 from napari_srgan.plugin.lens.messages import Look, Picture
 from napari_srgan.plugin.lens.overlay import Overlay
 from napari_srgan.plugin.lens.ranges import Ranges
@@ -117,7 +117,7 @@ class Looking:
         """Go to the image layer that is selected; stay where another kind of layer is."""
         if self._adding:
             return
-        active = self._viewer.layers.selection.active
+        active = unwrapped(self._viewer.layers.selection.active)
         if isinstance(active, napari.layers.Image) and active not in (self.layer, self.overlay):
             self._leave()
             self.layer = active

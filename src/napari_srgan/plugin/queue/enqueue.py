@@ -11,6 +11,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog
 
 from napari_srgan.plugin.docks import docked
+from napari_srgan.plugin.layers import unwrapped
 from napari_srgan.plugin.messages import Choices
 from napari_srgan.plugin.queue.widget import DOCK, Queue
 
@@ -24,7 +25,7 @@ def enqueue_selected(viewer: napari.viewer.Viewer, choices: Choices) -> None:
     """Put the selected image layers into the queue, in the order of the list."""
     selected = [
         layer
-        for layer in viewer.layers
+        for layer in map(unwrapped, viewer.layers)
         if isinstance(layer, napari.layers.Image) and layer in viewer.layers.selection
     ]
     if not selected:
