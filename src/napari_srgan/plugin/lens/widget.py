@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ class Lens(Container[Widget]):
         self.extend([LookingControls(), KeepingControls(), *controls.status()])
         controls.move_together(self)
         self._work = Running(self.running, self.progress, self.left, self._say)
-        self.look = Looking(viewer, self.chosen, self._tell, self._switch_off)
+        self.look = Looking(viewer, self._live, self._tell, self._switch_off)
         self.keeping.axis.choices = self._axis_choices
         self._connect()
         open_widgets.add(self)
@@ -92,6 +93,15 @@ class Lens(Container[Widget]):
         preferred = preferred_choices()
         settings = Settings(preferred.settings.device, tile=preferred.settings.tile, nan="fill")
         return Choices(model or self.looking.model.value, "auto", settings, preferred.cache)
+
+    def _live(self) -> Choices:
+        """Return how to upscale what is looked at.
+
+        In float32, which a window of this size takes in one go: 16 bits go band by band, and at
+        each band wait for processors that the window needs as well.
+        """
+        chosen = self.chosen()
+        return replace(chosen, settings=replace(chosen.settings, precision="float32"))
 
     def reset_choices(self, *_: Any) -> None:
         """Renew which models there are; what is chosen stays."""
