@@ -65,9 +65,11 @@ def real_esrgan(folder: Path, threads: int = 1) -> Callable[[Pixels], Pixels]:
 
 def _upscaled(network: Any, ncnn: Any, image: Pixels) -> Pixels:
     around = ((_AROUND, _AROUND), (_AROUND, _AROUND), (0, 0))
-    planes = np.pad(image.astype(np.float32) / 255, around, "reflect").transpose(2, 0, 1)
+    padded = np.pad(image.astype(np.float32) / 255, around, "reflect")
+    # Kept by name: ncnn reads an array's memory, and does not keep the array.
+    planes = np.ascontiguousarray(padded.transpose(2, 0, 1))
     extractor = network.create_extractor()
-    extractor.input(network.input_names()[0], ncnn.Mat(np.ascontiguousarray(planes)).clone())
+    extractor.input(network.input_names()[0], ncnn.Mat(planes).clone())
     code, result = extractor.extract(network.output_names()[0])
     if code:
         raise OSError(f"ncnn ended with code {code}.")
