@@ -46,7 +46,8 @@ MAY_IMPORT = {
     "volume": {"ngff", "pyramid", "files", "inference", "store"},
     "batch": {"files", "inference", "store"},
     "plugin": {
-        *("files", "inference", "store", "trust", "rating", "batch", "pyramid", "wording", "runs")
+        *("files", "inference", "store", "trust", "rating", "batch", "pyramid", "wording", "runs"),
+        *("ngff", "volume"),
     },
     "api": {"files", "inference", "store", "trust", "plugin"},
     "cli": {"files", "inference", "store", "trust", "batch", "ngff", "volume", "terminal"},
@@ -111,6 +112,8 @@ MORE_PACKAGES = {
     "plugin.rating.screen": QT,
     "plugin.rating.widget": QT,
     "plugin.worker": {"superqt"},
+    "plugin.io.dialogs": {"qtpy"},
+    "plugin.io.stores": {"dask", "zarr"},
     "plugin.io.sample_data": {"PIL", "skimage"},
     "trust.uncertainty": {"scipy"},
     "trust.report": {"PIL"},

@@ -14,7 +14,7 @@ from napari_srgan.cli import app
 from napari_srgan.files.provenance import KEY
 from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings, finish
-from napari_srgan.ngff import levels
+from napari_srgan.ngff import arrays, levels
 from napari_srgan.ngff.stored import open_image
 from napari_srgan.store.load import load_model
 from napari_srgan.volume import labels as of_labels
@@ -29,7 +29,7 @@ OMERO = {"channels": [{"color": "00FF00", "label": "GFP", "active": True,
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch):
     """Have a small image take six windows a plane, and chunks that do not divide it."""
-    for module in (upscale, plan, of_labels, levels):
+    for module in (arrays, plan, of_labels, levels):
         monkeypatch.setattr(module, "WINDOW", 20)
     monkeypatch.setattr(levels, "_CHUNK", {2: 20, 3: 10})
     monkeypatch.setattr(levels, "SMALLEST_LEVEL", 16)

@@ -54,10 +54,14 @@ class NgffImage:
         return list(self.multiscale["axes"])
 
     @property
+    def leading(self) -> tuple[int, ...]:
+        """The array's axes before the plane."""
+        return tuple(self.array.shape[: self.array.ndim - 2 - (self.colour_axis is not None)])
+
+    @property
     def sides(self) -> tuple[int, int]:
         """Height and width of a plane."""
-        first = self.array.ndim - 2 - (self.colour_axis is not None)
-        height, width = self.array.shape[first : first + 2]
+        height, width = self.array.shape[len(self.leading) :][:2]
         return int(height), int(width)
 
     @property

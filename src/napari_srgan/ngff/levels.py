@@ -87,7 +87,7 @@ def coarser_pairs(levels: Sequence[Level]) -> list[tuple[Level, Level]]:
 
 def create_levels(group: Any, image: NgffImage, levels: Sequence[Level]) -> None:
     """Create the arrays of all levels, empty; they are no image until the group says so."""
-    leading = list(image.array.shape[: -2 - (image.colour_axis is not None)])
+    leading = list(image.leading)
     if image.colour_axis is not None:
         leading.insert(image.colour_axis, image.array.shape[-1])
     format_3 = image.zarr_format == 3

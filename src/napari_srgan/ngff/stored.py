@@ -96,12 +96,12 @@ def put_image(
     datasets : sequence of mapping
         The levels and where they lie.
     reduced : str
-        How coarser levels are made of finer ones.
+        How coarser levels are made of finer ones; may be empty.
     record : mapping, optional
         How it was made.
     """
     kept = {key: image.multiscale[key] for key in image.multiscale if key != "metadata"}
-    multiscale = {**kept, "datasets": list(datasets), "type": reduced}
+    multiscale = {**kept, "datasets": list(datasets), **({"type": reduced} if reduced else {})}
     version = VERSIONS[image.zarr_format]
     others = {**image.others, **({KEY: dict(record)} if record else {})}
     if image.zarr_format == 2:

@@ -65,6 +65,24 @@ def open_images(viewer: napari.viewer.Viewer) -> None:
     viewer.add_layer(Layer.create(pixels, options, kind))
 
 
+def open_store(viewer: napari.viewer.Viewer) -> None:
+    """Ask for an OME-Zarr store and open it, lazily, with all levels, pixel sizes and units."""
+    from napari.layers import Layer
+
+    from napari_srgan.plugin.io.dialogs import store_to_open
+    from napari_srgan.plugin.io.stores import read_ome_zarr
+
+    if (path := store_to_open()) is None:
+        return
+    try:
+        pixels, options, kind = read_ome_zarr(path)
+    except (OSError, ValueError, ImportError) as error:
+        log.info("the chosen store could not be opened", exc_info=True)
+        show_error(str(error))
+        return
+    viewer.add_layer(Layer.create(pixels, options, kind))
+
+
 def open_model() -> None:
     """Ask for a model file and make it one of those that can be chosen."""
     from qtpy.QtWidgets import QFileDialog

@@ -111,6 +111,7 @@ class Buttons(Container[Widget]):
     """What starts and stops the work."""
 
     run: PushButton
+    write: PushButton
     cancel: PushButton
 
     def __init__(self) -> None:
@@ -118,6 +119,12 @@ class Buttons(Container[Widget]):
         self.extend(
             [
                 PushButton(name="run", text="Upscale"),
+                PushButton(
+                    name="write",
+                    text="Write to…",
+                    tooltip="Upscale right into an OME-Zarr store on disk, however large, and show "
+                    "it from there. What is cancelled is gone on with by writing there again.",
+                ),
                 PushButton(name="cancel", text="Cancel", enabled=False),
             ]
         )

@@ -224,7 +224,7 @@ def _iter_steps(
     yield Progress(0, source.layout.pixels, str(runner.device), precision)
     values: Normalize | ValueRange | ChannelRanges | None = shared
     if values is None:
-        values = yield from _iter_shared_range(source, choices.normalize, runner)
+        values = yield from iter_shared_range(source, choices.normalize, runner)
     low = source.read()
     steps = iter_upscale_array(
         low,
@@ -252,7 +252,7 @@ def _iter_invention(done: Done) -> Generator[Progress, None, tuple[Array, Invent
         raise ValueError(f"There is no faithful model that enlarges by {model.scale}.")
     runner = runner_for(faithful, choices, source.rgb, source.layout.dtype)
     refuse_too_large(source, Needs(runner, choices.settings.tile))
-    values = yield from _iter_shared_range(source, choices.normalize, runner)
+    values = yield from iter_shared_range(source, choices.normalize, runner)
     return (
         yield from iter_invented_array(
             source.read(),
@@ -266,7 +266,7 @@ def _iter_invention(done: Done) -> Generator[Progress, None, tuple[Array, Invent
     )
 
 
-def _iter_shared_range(
+def iter_shared_range(
     source: Source, normalize: Normalize, runner: Runner
 ) -> Generator[Progress, None, Normalize | ValueRange]:
     """Return one value range for all planes of a channel, so that they stay comparable.

@@ -42,7 +42,9 @@ class Failed:
 
 @dataclass(frozen=True)
 class Stopped:
-    """A job ended because it was told to."""
+    """A job ended because it was told to, and what is to be said of it."""
+
+    text: str = "Cancelled: nothing was added."
 
 
 def iter_until(
@@ -185,7 +187,7 @@ class Done:
     """A result, and what the notice and the new layer's metadata say of it.
 
     The pixels are an array, lazy where they are computed when they are looked at; or levels, the
-    finest first.
+    finest first. They may be in a store that was ``written``.
     """
 
     pixels: Any
@@ -194,6 +196,7 @@ class Done:
     choices: Choices
     made_by: Mapping[str, Any]
     seconds: float
+    written: Path | None = None
 
     @property
     def finest(self) -> Any:
@@ -207,13 +210,14 @@ class Done:
         where = f"on {self.made_by['device']} with {self.choices.model}."
         if self.choices.is_deferred(self.source):
             return f"{sizes}, computed when they are shown, {where}"
-        return f"{sizes} in {time_text(self.seconds)} {where}"
+        written = "" if self.written is None else f" It was written to {self.written}."
+        return f"{sizes} in {time_text(self.seconds)} {where}{written}"
 
     @property
     def can_be_compared(self) -> bool:
         """Whether what was invented can be shown: by a faithful model, now."""
         faithful = self.made_by["generative"] is False
-        computed = not self.choices.is_deferred(self.source)
+        computed = self.written is None and not self.choices.is_deferred(self.source)
         return computed and not faithful and faithful_at(self.scale) is not None
 
     def provenance(self) -> dict[str, Any]:

@@ -90,5 +90,5 @@ class Running:
         if stop is None or finished is None:
             return
         self._show_busy()
-        stopped = stop.is_set() and not isinstance(outcome, Failed)
+        stopped = stop.is_set() and not isinstance(outcome, (Failed, Stopped))
         finished(Stopped() if stopped else outcome)

@@ -109,6 +109,7 @@ def details_text(info: ModelInfo) -> str:
 _ADVANCED = "Advanced options → "
 _WORDS = (
     (r"say nan='fill' to fill them", f"choose {_ADVANCED}NaN → fill from neighbours to fill them"),
+    (r"Use --overwrite to replace it", "Choose another name"),
     (r"\bnormalize must be", f"{_ADVANCED}Normalize must be"),
     (r"\bgive normalize\b", f"give {_ADVANCED}Normalize"),
     (r"Leave tile at 'auto'", f"Set {_ADVANCED}Tile to 0"),

@@ -15,6 +15,7 @@ from qtpy.QtCore import QTimer
 from napari_srgan.inference.settings import Settings
 from napari_srgan.plugin import controls, worker
 from napari_srgan.plugin.docks import open_widgets, refresh_models
+from napari_srgan.plugin.io.dialogs import store_to_write
 from napari_srgan.plugin.layers import (
     channel_axis_of,
     coarser_than,
@@ -146,6 +147,7 @@ class Upscale(Container[Widget]):
 
     def _connect(self) -> None:
         self.run.changed.connect(self.start)
+        self.buttons.write.changed.connect(self.write)
         self.cancel.changed.connect(self.stop)
         self.queueing.layers.changed.connect(self._queue_layers)
         self.queueing.folder.changed.connect(self._queue_folder)
@@ -302,6 +304,7 @@ class Upscale(Container[Widget]):
         self.summary.value = with_remarks(outlook, self._remarks(source)).text
         self.again.visible = outlook.may_change
         self.run.enabled = outlook.possible and not self.busy
+        self.buttons.write.enabled = source is not None and not self.busy
 
     def _describe_model(self) -> None:
         info, own = info_of(self.model.value), own_file(self.model.value) is not None
@@ -352,14 +355,25 @@ class Upscale(Container[Widget]):
         source = self._source()
         if source is None or self.busy:
             return
-        layer, choices = self.layer.value, self.chosen()
+        stands_for = standing_for(self.layer.value, self._level())
+        self._upscale(source, stands_for, partial(worker.iter_job, source, self.chosen()))
+
+    def write(self) -> None:
+        """Upscale what is chosen into a store that a dialog asks for, and show it from there."""
+        source = self._source()
+        if source is None or self.busy:
+            return
+        if (target := store_to_write(self.layer.value.name)) is not None:
+            stands_for = standing_for(self.layer.value, self._level())
+            job = partial(worker.iter_write, source, stands_for, self.chosen(), target)
+            self._upscale(source, stands_for, job)
+
+    def _upscale(self, source: Source, stands_for: napari.layers.Image, job: Job) -> None:
+        layer = self.layer.value
         plane = "" if source.plane is None else f" ({plane_name(layer, source.plane)})"
         self._keep(None)
-        self._begin(
-            f"{layer.name}{plane}, {choices.model}",
-            partial(worker.iter_job, source, choices),
-            partial(self._add, standing_for(layer, self._level())),
-        )
+        title = f"{layer.name}{plane}, {self.chosen().model}"
+        self._begin(title, job, partial(self._add, stands_for))
         controls.show_text(self.notes, "")
 
     def show_invented(self) -> None:
@@ -386,7 +400,8 @@ class Upscale(Container[Widget]):
 
     def _begin(self, title: str, job: Job, add: Callable[[Any], None]) -> None:
         controls.show_text(self.problem, "")
-        self.run.enabled, self.cancel.enabled = False, True
+        self.run.enabled = self.buttons.write.enabled = False
+        self.cancel.enabled = True
         self._work.begin(title, job, partial(self._finish, add))
 
     def _say(self, note: str) -> None:
@@ -408,7 +423,7 @@ class Upscale(Container[Widget]):
         if isinstance(outcome, Failed):
             self._say_problem(outcome.reason)
         elif isinstance(outcome, Stopped):
-            show_info("Cancelled: nothing was added.")
+            show_info(outcome.text)
         else:
             add(outcome)
 

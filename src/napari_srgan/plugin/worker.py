@@ -21,6 +21,10 @@ from napari_srgan.plugin.messages import Choices, Devices, Done, Failed, Invente
 from napari_srgan.plugin.outlook import can_look_like_a_photograph, remarks_on_looks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import napari.layers
+
     from napari_srgan.plugin.job import Trial
 
 log = logging.getLogger(__name__)
@@ -127,6 +131,17 @@ def iter_invention(
     except (ImportError, OSError) as error:
         return not_loaded(error)
     return (yield from job.iter_invention(done, stop))
+
+
+def iter_write(
+    source: Source, stands_for: napari.layers.Image, choices: Choices, target: Path, stop: Event
+) -> Generator[Progress, None, Done | Failed | Stopped]:
+    """Upscale into a store, yielding progress, and return its levels or why there are none."""
+    try:
+        from napari_srgan.plugin.io import write_to
+    except (ImportError, OSError) as error:
+        return not_loaded(error)
+    return (yield from write_to.iter_write(source, stands_for, choices, target, stop))
 
 
 def not_loaded(error: Exception) -> Failed:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from napari_srgan.inference.images import Array
+from napari_srgan.ngff.arrays import Arrays
 from napari_srgan.ngff.image import NgffImage
 from napari_srgan.ngff.levels import (
     WINDOW,
@@ -26,7 +27,6 @@ from napari_srgan.ngff.making import Making
 from napari_srgan.ngff.stored import attributes_in, open_image, put_attributes, put_image
 from napari_srgan.pyramid import stretches
 from napari_srgan.volume.plan import digest_of
-from napari_srgan.volume.window import Arrays
 
 
 def copy_labels(image: NgffImage, making: Making, levels: Sequence[Level]) -> None:

@@ -12,23 +12,21 @@ from napari_srgan.inference.devices import precision_name
 from napari_srgan.inference.images import layout_of
 from napari_srgan.inference.run import set_up
 from napari_srgan.inference.settings import Progress, Settings, chained, iter_mapped, iter_recorded
-from napari_srgan.inference.values.ranges import value_ranges
+from napari_srgan.inference.values.ranges import ValueRange, value_ranges
 from napari_srgan.inference.values.rules import Normalize
+from napari_srgan.ngff.arrays import Arrays
 from napari_srgan.ngff.image import NgffImage
 from napari_srgan.ngff.levels import (
-    WINDOW,
-    coarser_pairs,
     create_levels,
     datasets_of,
     levels_for,
 )
 from napari_srgan.ngff.making import Making, hidden_folder, made_whole
 from napari_srgan.ngff.stored import open_image, put_image
-from napari_srgan.pyramid import Coarser
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.volume.labels import copy_labels
 from napari_srgan.volume.plan import Part, Pixels, Plan, job_of
-from napari_srgan.volume.window import Arrays, iter_part
+from napari_srgan.volume.window import iter_part
 
 Windows: TypeAlias = Callable[[Plan, Making], Generator[Progress, None, None]]
 """What does all windows of a plan that are not done, and notes each in the journal."""
@@ -120,15 +118,17 @@ def iter_upscale_image(
     *,
     normalize: Normalize,
     settings: Settings,
+    values: ValueRange | None = None,
     windows: Windows = iter_windows_here,
-) -> Generator[Progress, None, None]:
+) -> Generator[Progress, None, dict[str, Any]]:
     """Upscale an image into a pyramid in an OME-Zarr store, yielding progress.
 
     The target appears when it is whole. What was done before an interruption, even a kill, is kept
     beside it, hidden, and is done again only where the input has changed since; the result is the
     same to the bit. Memory is that for a window of 1024 × 1024 pixels, and for a plane of the
     input where it has values that are to be filled. Channels have a value range each. Labels are
-    made as many times as large.
+    made as many times as large. ``values`` is a range that was worked out before. What is returned
+    is the record of how the result was made.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def iter_upscale_image(
     ValueError, TypeError, MemoryError
         As :func:`napari_srgan.upscale` does.
     """
-    plan = _plan(image, model, normalize, settings)
+    plan = _plan(image, model, normalize if values is None else values, settings)
     with made_whole(target, job_of(plan, image.path)) as making:
         if "arrays" not in making.done:
             import zarr
@@ -148,10 +148,11 @@ def iter_upscale_image(
             making.mark("arrays")
         _, made_by = yield from iter_recorded(windows(plan, making), model, normalize, settings)
         arrays = arrays_of(plan, making.store)
-        _make_coarser(plan, arrays)
+        arrays.make_coarser(plan.levels, plan.layout.leading)
         copy_labels(image, making, plan.levels)
         record = chained({**made_by, "source": image.name}, image.record)
         put_image(arrays.group, image, datasets_of(image, plan.levels), "area means", record)
+    return record
 
 
 def arrays_of(plan: Plan, store: Path) -> Arrays:
@@ -161,7 +162,9 @@ def arrays_of(plan: Plan, store: Path) -> Arrays:
     return Arrays(zarr.open_group(store, mode="r+"), plan.image.colour_axis)
 
 
-def _plan(image: NgffImage, model: Model, normalize: Normalize, settings: Settings) -> Plan:
+def _plan(
+    image: NgffImage, model: Model, normalize: Normalize | ValueRange, settings: Settings
+) -> Plan:
     array = image.array
     layout = layout_of(array.shape, array.dtype, image.colour_axis is not None, image.channel_axis)
     network = set_up(layout, model, settings).network  # for its errors too
@@ -187,14 +190,3 @@ def _check_channel_axis(image: NgffImage, asked: int | None) -> None:
             f"channel_axis={asked} contradicts {image.path}, whose axes are {names}: {says}. "
             "Leave it out: stores say what their axes are."
         )
-
-
-def _make_coarser(plan: Plan, arrays: Arrays) -> None:
-    """Make the levels that are coarser than the input, each of the one before."""
-    for finer, level in coarser_pairs(plan.levels):
-        means = Coarser.of(*finer.sides)
-        for index in plan.layout.indices():
-            for rows, columns in means.parts(WINDOW):
-                window = arrays.read(finer, index, *means.seen(rows, columns))
-                part = means.part(window, rows, columns)
-                arrays.write(level, index, slice(*rows), slice(*columns), part)

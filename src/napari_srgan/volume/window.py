@@ -3,51 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from napari_srgan.inference.images import Array
 from napari_srgan.inference.run import iter_window
 from napari_srgan.inference.settings import Progress
-from napari_srgan.ngff.levels import Level
+from napari_srgan.ngff.arrays import Arrays
 from napari_srgan.pyramid import halved
 from napari_srgan.volume.plan import Part, Pixels, Plan, digest_of
-
-
-@dataclass(frozen=True)
-class Arrays:
-    """The arrays of a store's levels, written by planes ``(h, w)`` or ``(h, w, c)``.
-
-    Attributes
-    ----------
-    group : zarr.Group
-        Which has them.
-    colour_axis : int or None
-        Where the colours of a plane go.
-    """
-
-    group: Any
-    colour_axis: int | None = None
-
-    def write(
-        self, level: Level, index: tuple[int, ...], rows: slice, columns: slice, pixels: Array
-    ) -> None:
-        """Write a part of a plane."""
-        place = self._place(index, rows, columns)
-        self.group[level.path][place] = np.moveaxis(pixels, -1, 0) if pixels.ndim == 3 else pixels
-
-    def read(self, level: Level, index: tuple[int, ...], rows: slice, columns: slice) -> Array:
-        """Return a part of a plane."""
-        pixels = np.asarray(self.group[level.path][self._place(index, rows, columns)])
-        return np.moveaxis(pixels, 0, -1) if self.colour_axis is not None else pixels
-
-    def _place(self, index: tuple[int, ...], rows: slice, columns: slice) -> tuple[Any, ...]:
-        place: list[Any] = [*index, rows, columns]
-        if self.colour_axis is not None:
-            place.insert(self.colour_axis, slice(None))
-        return tuple(place)
 
 
 def iter_part(

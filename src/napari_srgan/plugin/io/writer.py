@@ -1,4 +1,4 @@
-"""What napari saves with this plugin: image layers as TIFF files that keep the size of a pixel."""
+"""What napari saves with this plugin as a file: image layers that keep the size of a pixel."""
 
 from __future__ import annotations
 
@@ -41,13 +41,19 @@ def write_tiff(path: str, data: Any, attributes: Mapping[str, Any]) -> list[str]
     return [str(Path(path))]
 
 
+def write_png(path: str, data: Any, attributes: Mapping[str, Any]) -> list[str]:
+    """Write an image layer of one plane as PNG, in all its bits; as :func:`write_tiff` does."""
+    write_picture(path, picture_of(data, attributes))
+    return [str(Path(path))]
+
+
 def picture_of(data: Any, attributes: Mapping[str, Any]) -> Picture:
     """Return a layer's finest pixels as a picture; what is not told in lengths stays in pixels."""
     pixels = data[0] if attributes.get("multiscale") else data
     rgb = bool(attributes.get("rgb"))
     record = attributes.get("metadata", {}).get(KEY)
     ndim = pixels.ndim - rgb
-    labels = _labels(attributes.get("axis_labels"), ndim)
+    labels = axis_names(attributes.get("axis_labels"), ndim)
     return Picture(
         pixels,
         rgb,
@@ -63,13 +69,23 @@ def _unit(unit: object) -> str:
     return name if name in OME_SYMBOLS else "pixel"
 
 
-def _labels(labels: Any, ndim: int) -> tuple[str, ...]:
-    """Return OME's names of the axes; one that has none, or a taken one, is told by its place."""
+def axis_names(labels: Any, ndim: int, taken: str = "") -> tuple[str, ...]:
+    """Return OME's names of a layer's axes; one without, or with a taken one, is told by its place.
+
+    Parameters
+    ----------
+    labels : sequence of str or None
+        The layer's.
+    ndim : int
+        Number of its axes.
+    taken : str
+        Names that are not to be given.
+    """
     names = [""] * (ndim - 2) + ["y", "x"]
     for place, label in enumerate((labels or ())[: ndim - 2]):
         name = _NAMES.get(str(label).lower(), "")
-        names[place] = "" if name in names else name
-    free = [name for name in ("z", "t", "c") if name not in names]
+        names[place] = "" if name in (*names, *taken) else name
+    free = [name for name in ("z", "t", "c") if name not in (*names, *taken)]
     for place in reversed(range(ndim - 2)):
         names[place] = names[place] or (free.pop(0) if free else f"axis {place}")
     return tuple(names)
