@@ -115,6 +115,7 @@ MORE_PACKAGES = {
     "plugin.io.dialogs": {"qtpy"},
     "plugin.io.stores": {"dask", "zarr"},
     "plugin.io.sample_data": {"PIL", "skimage"},
+    "volume.cluster": {"distributed"},
     "trust.uncertainty": {"scipy"},
     "trust.report": {"PIL"},
     "store.cache": {"pooch"},
@@ -132,7 +133,7 @@ MORE_PACKAGES = {
     "training.watch.curves": {"matplotlib"},
 }
 # What an extra of pyproject.toml brings, for those who want what needs it.
-EXTRAS = {"matplotlib": "training", "zarr": "zarr"}
+EXTRAS = {"matplotlib": "training", "zarr": "zarr", "distributed": "cluster"}
 # Where a distribution is not called as its package is.
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "napari.qt": "napari"}
 PRINTS = {"cli", "training.cli"}

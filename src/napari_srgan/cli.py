@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import sys
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from napari_srgan.batch import Task
     from napari_srgan.inference.settings import Progress, Settings
     from napari_srgan.store.checkpoint import Model
+    from napari_srgan.volume.upscale import Windows
 
 app = typer.Typer(
     help="Upscale images ×4 with SRGAN, exactly tiled.",
@@ -73,6 +77,9 @@ def upscale(
         int | None,
         typer.Option(help="Axis of channels, which have a value range each. [as files say]"),
     ] = None,
+    scheduler: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Of a dask cluster, for an OME-Zarr image.")
+    ] = "",
     overwrite: Annotated[bool, typer.Option(help="Replace files that exist.")] = False,
 ) -> None:
     """Upscale image files, or an OME-Zarr image, keeping their bit depth and pixel size.
@@ -101,8 +108,11 @@ def upscale(
         )
         choose_precision(precision, choose_devices(device)[0], np.dtype(np.uint8))
         loaded = load_model(model or DEFAULT_MODEL, scale=scale, dialect=read_as)
-    if of_store:
-        _upscale_store(inputs[0], output, loaded, normalize, settings, channel_axis)
+        if scheduler and not of_store:
+            raise ValueError("--scheduler is for OME-Zarr images: IN.ome.zarr -o OUT.ome.zarr.")
+        windows = _windows(scheduler, model or DEFAULT_MODEL, loaded, read_as) if of_store else None
+    if windows is not None:
+        _upscale_store(inputs[0], output, loaded, normalize, settings, channel_axis, windows)
         return
     with warnings_printed("napari_srgan"):
         failed = sum(
@@ -154,6 +164,20 @@ def _check_store(inputs: list[Path], output: Path, *, overwrite: bool) -> None:
     check_target(inputs[0], output, overwrite=overwrite)
 
 
+def _windows(scheduler: str, name: str, model: Model, dialect: str | None) -> Windows:
+    """Return what does the windows of an image: this computer, or a cluster."""
+    from napari_srgan.volume.upscale import iter_windows_here
+
+    if not scheduler:
+        return iter_windows_here
+    from napari_srgan.store.reference import ModelReference
+    from napari_srgan.store.registry import list_models
+    from napari_srgan.volume.cluster import windows_on
+
+    place = name if name in list_models() else str(Path(name).expanduser().absolute())
+    return windows_on(scheduler, ModelReference(place, model.scale, model.sha256, dialect))
+
+
 def _upscale_store(
     source: Path,
     target: Path,
@@ -161,12 +185,15 @@ def _upscale_store(
     normalize: str,
     settings: Settings,
     channel_axis: int | None,
+    windows: Windows,
 ) -> None:
     """Upscale an OME-Zarr image with a progress bar, or go on where it was interrupted."""
     from tqdm import tqdm
 
+    from napari_srgan.ngff.stored import open_image
     from napari_srgan.volume.upscale import is_unfinished, iter_upscale_store
 
+    planes = math.prod(open_image(source).leading)
     if is_unfinished(target):
         say(f"Going on with {target}, if it was begun with the same choices.", err=True)
     with _told(), warnings_printed("napari_srgan"):
@@ -180,8 +207,10 @@ def _upscale_store(
                         normalize=normalize,
                         settings=settings,
                         channel_axis=channel_axis,
+                        windows=windows,
                     ),
                     bar,
+                    planes,
                 )
         except KeyboardInterrupt:
             say("Stopped. The same command goes on where it was.", err=True)
@@ -273,13 +302,27 @@ def _check_page(output: Path, *, overwrite: bool) -> None:
         raise FileExistsError(f"{output} exists. Use --overwrite to replace it.")
 
 
-def _with_bar(steps: Generator[Progress, None, Result], bar: tqdm[NoReturn]) -> Result:
-    """Do the work of a generator under a progress bar, and return its result."""
+def _with_bar(
+    steps: Generator[Progress, None, Result], bar: tqdm[NoReturn], planes: int = 1
+) -> Result:
+    """Do the work of a generator under a progress bar, and return its result.
+
+    What takes minutes is told once, as soon as it is known: how long, for how many planes.
+    """
     from napari_srgan.inference.settings import finish, iter_mapped
+    from napari_srgan.volume.budget import WORTH_TELLING, Budget, in_words
+
+    budget, told = Budget(), False
 
     def show(progress: Progress) -> None:
+        nonlocal told
         bar.total = progress.total
         bar.update(progress.done - bar.n)
+        left = budget.seconds_left(progress, time.monotonic())
+        if left is not None and left > WORTH_TELLING and not told:
+            told = True
+            of_what = f" for {planes} planes" if planes > 1 else ""
+            bar.write(f"{bar.desc}: about {in_words(left)} left{of_what}.", file=sys.stderr)
 
     return finish(iter_mapped(steps, show))
 

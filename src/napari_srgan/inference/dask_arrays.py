@@ -28,6 +28,7 @@ from napari_srgan.inference.values.extent import plane_extent
 from napari_srgan.inference.values.ranges import ValueRange, fixed_range, range_for, range_of_planes
 from napari_srgan.inference.values.rules import Normalize, Rule, is_fixed, rule_for
 from napari_srgan.store.checkpoint import Model
+from napari_srgan.store.reference import ModelReference, referred
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +46,10 @@ class _Window:
     settings: Settings
     tile: Tile
 
-    def __call__(self, window: Array, values: ValueRange, model: Model) -> Array:
+    def __call__(self, window: Array, values: ValueRange, model: Model | ModelReference) -> Array:
         check_not_masked(window)  # of chunks that the array did not say are masked
+        if isinstance(model, ModelReference):
+            model = model.load()
         pixels = np.asarray(window)
         rows, columns = self.tile.rows, self.tile.columns
         shape = (model.scale * rows.length, model.scale * columns.length, *pixels.shape[2:])
@@ -100,7 +103,7 @@ def upscale_lazily(
     # Now rather than when a chunk is computed, for its errors.
     network = set_up(layout, model, settings).network
     ranges = _lazy_ranges(image, layout, normalize)
-    shared = delayed(model, pure=True, traverse=False)
+    shared = delayed(referred(model), pure=True, traverse=False)
     windows = [_Window(settings, tile) for tile in _windows(layout, network)]
     planes = [
         _lazy_plane(
@@ -158,7 +161,9 @@ class _SharedRange:
             for index in self.layout.indices()
             if self.layout.channel_of(index) == self.channel
         ]
-        found = range_of_planes(delayed(parts).compute(), self.layout, self.rule)
+        # By threads in a cluster's worker too, which would wait for itself if it asked for more.
+        known = delayed(parts).compute(scheduler="threads")
+        found = range_of_planes(known, self.layout, self.rule)
         if found.warning:
             logger.warning("%s", found.warning)
         return found

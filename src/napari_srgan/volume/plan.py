@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from napari_srgan.inference.images import Array, Layout, fill_not_finite
+from napari_srgan.inference.images import Array, Layout, fill_not_finite, layout_of
+from napari_srgan.inference.run import set_up
 from napari_srgan.inference.settings import Settings
 from napari_srgan.inference.tiling import Span, Tile
 from napari_srgan.inference.values.blocks import Blocks, plane_of
 from napari_srgan.inference.values.ranges import ValueRange, range_for
 from napari_srgan.ngff.image import NgffImage
-from napari_srgan.ngff.levels import WINDOW, Level
+from napari_srgan.ngff.levels import WINDOW, Level, levels_for
 from napari_srgan.pyramid import stretches
 from napari_srgan.store.checkpoint import Model
 
@@ -97,6 +98,22 @@ class Plan:
         columns = spans(width)
         for rows in spans(height):
             yield from (Tile(rows, each, height, width, halo, self.step) for each in columns)
+
+
+def layout_for(image: NgffImage) -> Layout:
+    """Return how an image's array is read."""
+    shape, dtype = image.array.shape, image.array.dtype
+    return layout_of(shape, dtype, image.colour_axis is not None, image.channel_axis)
+
+
+def plan_of(
+    image: NgffImage, model: Model, ranges: tuple[ValueRange, ...], settings: Settings
+) -> Plan:
+    """Return the plan for an image, whose black and white are known."""
+    layout = layout_for(image)
+    network = set_up(layout, model, settings).network
+    levels = tuple(levels_for(layout.height, layout.width, model.scale))
+    return Plan(image, layout, levels, ranges, model, settings, network.radius, network.step)
 
 
 class Pixels:

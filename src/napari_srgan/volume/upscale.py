@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from napari_srgan.inference.devices import precision_name
-from napari_srgan.inference.images import layout_of
 from napari_srgan.inference.run import set_up
 from napari_srgan.inference.settings import Progress, Settings, chained, iter_mapped, iter_recorded
 from napari_srgan.inference.values.ranges import ValueRange, value_ranges
@@ -19,13 +18,12 @@ from napari_srgan.ngff.image import NgffImage
 from napari_srgan.ngff.levels import (
     create_levels,
     datasets_of,
-    levels_for,
 )
 from napari_srgan.ngff.making import Making, hidden_folder, made_whole
 from napari_srgan.ngff.stored import open_image, put_image
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.volume.labels import copy_labels
-from napari_srgan.volume.plan import Part, Pixels, Plan, job_of
+from napari_srgan.volume.plan import Part, Pixels, Plan, job_of, layout_for, plan_of
 from napari_srgan.volume.window import iter_part
 
 Windows: TypeAlias = Callable[[Plan, Making], Generator[Progress, None, None]]
@@ -137,7 +135,10 @@ def iter_upscale_image(
     ValueError, TypeError, MemoryError
         As :func:`napari_srgan.upscale` does.
     """
-    plan = _plan(image, model, normalize if values is None else values, settings)
+    layout = layout_for(image)
+    set_up(layout, model, settings)  # for its errors, before the pixels are looked at
+    ranges = value_ranges(image.array, layout, normalize if values is None else values)
+    plan = plan_of(image, model, ranges, settings)
     with made_whole(target, job_of(plan, image.path)) as making:
         if "arrays" not in making.done:
             import zarr
@@ -160,17 +161,6 @@ def arrays_of(plan: Plan, store: Path) -> Arrays:
     import zarr
 
     return Arrays(zarr.open_group(store, mode="r+"), plan.image.colour_axis)
-
-
-def _plan(
-    image: NgffImage, model: Model, normalize: Normalize | ValueRange, settings: Settings
-) -> Plan:
-    array = image.array
-    layout = layout_of(array.shape, array.dtype, image.colour_axis is not None, image.channel_axis)
-    network = set_up(layout, model, settings).network  # for its errors too
-    levels = tuple(levels_for(layout.height, layout.width, model.scale))
-    ranges = value_ranges(array, layout, normalize)
-    return Plan(image, layout, levels, ranges, model, settings, network.radius, network.step)
 
 
 def _check_channel_axis(image: NgffImage, asked: int | None) -> None:
