@@ -103,6 +103,7 @@ class TestPalette:
             monkeypatch.setattr(
                 f"qtpy.QtWidgets.QFileDialog.{dialog}", lambda *_, empty=empty: (empty, "")
             )
+        monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getExistingDirectory", lambda *_: "")
         monkeypatch.setattr(commands, "fetch_missing", lambda: ([], []))
         viewer.add_image(STACK[0])
         app = get_app_model()
