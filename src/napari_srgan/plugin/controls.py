@@ -35,6 +35,7 @@ COMPUTE = [("automatic", "auto"), ("now", "now"), ("when shown", "shown")]
 
 NO_LABEL = "\u200b"  # takes no room; an empty one would be replaced by the control's name
 _NARROWEST = 80  # pixels of a choice: napari's style would make it wider
+_NARROWEST_BUTTON = 50  # pixels of one of several side by side
 _LETTERS_SHOWN = 6  # of a long choice, so that it does not widen the dock
 
 
@@ -128,6 +129,7 @@ class Buttons(Container[Widget]):
                 PushButton(name="cancel", text="Cancel", enabled=False),
             ]
         )
+        _side_by_side(self)
 
 
 class Queueing(Container[Widget]):
@@ -152,6 +154,7 @@ class Queueing(Container[Widget]):
                 ),
             ]
         )
+        _side_by_side(self)
 
 
 def main(preferred: Choices, devices: Sequence[tuple[str, str]]) -> list[Widget]:
@@ -210,6 +213,13 @@ def grouped_models() -> list[tuple[str, ModelInfo]]:
         "yours": own,
     }
     return [(f"{group} · {info}", info) for group, infos in groups.items() for info in infos]
+
+
+def _side_by_side(row: Container[Widget]) -> None:
+    """Have a row of buttons take no more room than they need, and be narrow where it must."""
+    row.native.layout().setContentsMargins(0, 0, 0, 0)
+    for button in row:
+        button.native.setMinimumWidth(_NARROWEST_BUTTON)
 
 
 def let_shrink(rows: Iterable[Widget]) -> None:
