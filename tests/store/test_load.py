@@ -225,5 +225,12 @@ def test_a_file_of_the_same_relative_path_in_another_folder_is_another(
 def test_a_scale_given_as_a_name_gives_the_models_that_have_it():
     with pytest.raises(ValueError, match=r"named 'x4'; models that enlarge by 4: srresnet-x4, "):
         load_model("x4")
-    with pytest.raises(ValueError, match=r"named 'x2', and none enlarges by 2: there is ×4\."):
+    with pytest.raises(ValueError, match=r"named 'x2'; models that enlarge by 2: mdsr\."):
         load_model("x2")
+    with pytest.raises(ValueError, match=r"'x8', and none enlarges by 8: there is ×2, ×3, ×4\."):
+        load_model("x8")
+
+
+def test_a_scale_that_a_model_has_not_names_those_that_have_it():
+    with pytest.raises(ValueError, match=r"enlarges by 4, not by 2\. Models that do: mdsr\."):
+        load_model("srresnet-small-x4", scale=2)

@@ -51,7 +51,15 @@ def load_model(
         If there is no such file, or the weights are missing and cannot be downloaded.
     """
     loaded = _load(model, dialect, cache)
-    return loaded if scale is None else loaded.at_scale(scale)
+    if scale is None:
+        return loaded
+    try:
+        return loaded.at_scale(scale)
+    except ValueError as error:
+        fitting = [each for each in list_models() if scale in each.scales]
+        if not fitting:
+            raise
+        raise ValueError(f"{error} Models that do: {', '.join(fitting)}.") from error
 
 
 def _load(model: str | Path | Model, dialect: str | None, cache: Path | None) -> Model:
