@@ -1,4 +1,4 @@
-"""The widget of *Plugins → SRGAN → SRGAN train*: choose, train in a process of its own, watch, go on."""
+"""The widget *SRGAN train*: choose, train in a process of its own, watch, go on."""
 
 from __future__ import annotations
 
