@@ -249,7 +249,7 @@ def test_a_peak_is_seen_after_it_has_passed_and_then_forgotten(benchmark_module)
     before = memory.peak()
     block = np.ones(2**26, np.uint8)
     block = None  # noqa: F841 -- what it took is given back
-    assert memory.peak() >= before + 2**26 - 2**20
+    assert memory.peak() >= before + 2**26 - 2**23  # Linux counts pages of threads late
     memory.forget_peak()
     assert memory.peak() < before + 2**25
 
