@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from napari_srgan.models.edsr import EDSR, ScaledResidualBlock
 from napari_srgan.models.mdsr import MDSR
+from napari_srgan.models.srresnet import pass_through
 
 _SILENCE = 0.1  # of the random weights that lie beside what interpolates
 
@@ -37,7 +38,8 @@ def start_as_bilinear(network: EDSR | MDSR) -> None:
     _reduce(network.trunk)
     _reduce(network.last)
     for convolution in (network.head, network.last):
-        _pass_through(convolution, channels)
+        for c in range(channels):
+            pass_through(convolution, output=c, source=c)
     for module in network.upsample.modules():
         if isinstance(module, nn.Sequential) and isinstance(module[-1], nn.PixelShuffle):
             _interpolate(module[0], channels, module[-1].upscale_factor)
@@ -49,27 +51,17 @@ def _reduce(convolution: nn.Conv2d) -> None:
         convolution.bias *= _SILENCE
 
 
-def _pass_through(convolution: nn.Conv2d, channels: int) -> None:
-    """Let the first maps be those of the input, by centre taps."""
-    _clear(convolution, channels)
-    for c in range(channels):
-        convolution.weight[c, c, 1, 1] = 1
-
-
 def _interpolate(convolution: nn.Module, channels: int, factor: int) -> None:
     """Let the sub-pixels of the first maps interpolate those of the input."""
     assert isinstance(convolution, nn.Conv2d)
-    _clear(convolution, channels * factor**2)
+    outputs = channels * factor**2
+    convolution.weight[:outputs] = 0
+    if convolution.bias is not None:
+        convolution.bias[:outputs] = 0
     taps = bilinear_taps(factor)
     kernels = torch.einsum("iy,jx->ijyx", taps, taps).flatten(0, 1)
     for c in range(channels):
         convolution.weight[c * factor**2 : (c + 1) * factor**2, c] = kernels
-
-
-def _clear(convolution: nn.Conv2d, outputs: int) -> None:
-    convolution.weight[:outputs] = 0
-    if convolution.bias is not None:
-        convolution.bias[:outputs] = 0
 
 
 def bilinear_taps(scale: int) -> Tensor:

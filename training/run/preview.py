@@ -20,8 +20,8 @@ from napari_srgan.training.data.levels import levelled, spread
 from napari_srgan.training.data.sources import Source, find_sources
 from napari_srgan.training.metrics.drawing import Cell, draw_rows
 from napari_srgan.training.run.tuning_plan import FineTuning, recipe_of
+from napari_srgan.training.watch.patch import SIDE
 
-SIDE = 176  # high-resolution pixels: two images and their margins fit a narrow dock
 EXAMPLES = 3
 # Pillow's own font has none of these.
 _IN_FONT = str.maketrans({"σ": "sigma", "λ": "at", "×": " x ", "°": " deg"})

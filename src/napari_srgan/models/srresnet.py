@@ -274,20 +274,20 @@ def start_as_interpolation(network: SRResNet) -> None:
 
     network.body.head.weight.mul_(0.5)
     for c in range(channels):
-        _pass_through(network.body.head, output=c, source=c)
+        pass_through(network.body.head, output=c, source=c)
     for stage in network.modules():
         if isinstance(stage, UpsampleStage):
             stage.conv.weight.mul_(0.5)
             sub_pixels = stage.shuffle.upscale_factor**2
             for output in range(sub_pixels * channels):
-                _pass_through(stage.conv, output=output, source=output // sub_pixels)
+                pass_through(stage.conv, output=output, source=output // sub_pixels)
 
     low, high = network.value_range
     last = network.tail.last
     nn.init.normal_(last.weight, std=1e-3)
     last.weight[:, :channels].zero_()
     for c in range(channels):
-        _pass_through(last, output=c, source=c, gain=high - low, offset=low, keep=True)
+        pass_through(last, output=c, source=c, gain=high - low, offset=low, keep=True)
 
 
 def _silence(norm: nn.Module) -> None:
@@ -295,7 +295,7 @@ def _silence(norm: nn.Module) -> None:
         nn.init.zeros_(norm.weight)
 
 
-def _pass_through(
+def pass_through(
     conv: nn.Conv2d,
     *,
     output: int,

@@ -317,3 +317,8 @@ def show_text(label: Label, text: str) -> None:
     """Show a text, or nothing in its place."""
     label.value = text
     label.visible = bool(text)
+
+
+def add_line(label: Label, line: str) -> None:
+    """Show a line below what is shown."""
+    show_text(label, "\n".join(each for each in (label.value, line) if each))

@@ -25,8 +25,12 @@ from napari_srgan.inference.planning import cut, seconds_per_pixel
 from napari_srgan.inference.run import iter_upscale_array, set_up
 from napari_srgan.inference.runner import Runner
 from napari_srgan.inference.settings import Progress, iter_recorded
-from napari_srgan.inference.values.extent import plane_extent
-from napari_srgan.inference.values.ranges import ChannelRanges, ValueRange, range_of
+from napari_srgan.inference.values.ranges import (
+    ChannelRanges,
+    ValueRange,
+    iter_extents,
+    range_of,
+)
 from napari_srgan.inference.values.rules import Normalize, is_fixed, rule_for
 from napari_srgan.plugin.messages import (
     Choices,
@@ -279,7 +283,7 @@ def iter_shared_range(
         return normalize
     precision, parts = precision_name(runner.precision), []
     own = whole.channel_of(source.plane)
-    for index in (index for index in whole.indices() if whole.channel_of(index) == own):
-        parts.append(plane_extent(source.pixels[index], whole, rule))
+    for _, extent in iter_extents(source.pixels, whole, rule, own):
+        parts.append(extent)
         yield Progress(0, source.layout.pixels, str(runner.device), precision)
     return range_of(parts, whole.dtype, rule)

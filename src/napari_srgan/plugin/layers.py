@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_srgan.inference.settings import chained
+from napari_srgan.plugin.messages import Source
 from napari_srgan.pyramid import levels_of
 from napari_srgan.wording import printable
 
@@ -64,6 +65,14 @@ def pixels_at(layer: napari.layers.Image, level: int = 0) -> Any:
 def coarser_than(layer: napari.layers.Image, level: int = 0) -> tuple[Any, ...] | None:
     """Return the levels of a layer that are coarser than one; None if it is no multiscale one."""
     return tuple(layer.data[level + 1 :]) if layer.multiscale else None
+
+
+def source_of(
+    layer: napari.layers.Image, level: int = 0, plane: tuple[int, ...] | None = None
+) -> Source:
+    """Return the pixels of a level of a layer, of all planes or one, and its coarser levels."""
+    pixels, coarser = pixels_at(layer, level), coarser_than(layer, level)
+    return Source(pixels, bool(layer.rgb), plane, channel_axis_of(layer), coarser)
 
 
 def leveled(layer: napari.layers.Image, high: Any, level: int = 0) -> Any:

@@ -17,11 +17,9 @@ from napari_srgan.plugin import controls, worker
 from napari_srgan.plugin.docks import open_widgets, refresh_models
 from napari_srgan.plugin.io.dialogs import store_to_write
 from napari_srgan.plugin.layers import (
-    channel_axis_of,
-    coarser_than,
     invented_layer,
     level_choices,
-    pixels_at,
+    source_of,
     standing_for,
     upscaled_layer,
 )
@@ -234,9 +232,7 @@ class Upscale(Container[Widget]):
         if layer is None:
             return None
         plane = self._plane() if self.planes.value == controls.CURRENT_PLANE else None
-        level = self._level()
-        pixels, coarser = pixels_at(layer, level), coarser_than(layer, level)
-        return Source(pixels, bool(layer.rgb), plane, channel_axis_of(layer), coarser)
+        return source_of(layer, self._level(), plane)
 
     def _follow(self) -> None:
         """Choose the selected layer, if the one that was chosen has gone."""
@@ -406,7 +402,7 @@ class Upscale(Container[Widget]):
 
     def _say(self, note: str) -> None:
         """Show what the user should know of the run, until the next one."""
-        controls.show_text(self.notes, "\n".join(line for line in (self.notes.value, note) if line))
+        controls.add_line(self.notes, note)
         if not self.native.isVisible():
             show_warning(note)
 

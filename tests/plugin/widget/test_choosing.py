@@ -325,7 +325,7 @@ class TestEstimate:
     def test_pixels_that_cannot_be_upscaled_are_explained(self, alone, monkeypatch):
         _viewer, widget = alone(GREY)
         unfit = np.zeros((5, 7), complex)
-        monkeypatch.setattr(f"{MODULE}.pixels_at", lambda layer, level: unfit)
+        monkeypatch.setattr("napari_srgan.plugin.layers.pixels_at", lambda layer, level=0: unfit)
         widget.reset_choices()
 
         assert "got complex128" in widget.summary.value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -152,9 +152,19 @@ def value_ranges(
     if is_fixed(rule):
         return (fixed_range(layout.dtype, rule),)
     found: list[list[PlaneExtent]] = [[] for _ in range(layout.channel_axis_length)]
-    for index in layout.indices():
-        found[layout.channel_of(index)].append(plane_extent(plane_of(image, index), layout, rule))
+    for channel, extent in iter_extents(image, layout, rule):
+        found[channel].append(extent)
     return tuple(range_of_planes(parts, layout, rule) for parts in found)
+
+
+def iter_extents(
+    image: Any, layout: Layout, rule: Rule, channel: int | None = None
+) -> Iterator[tuple[int, PlaneExtent]]:
+    """Yield each plane's channel and what a rule has to know of it; of one channel, if given."""
+    for index in layout.indices():
+        own = layout.channel_of(index)
+        if channel is None or own == channel:
+            yield own, plane_extent(plane_of(image, index), layout, rule)
 
 
 def range_of_planes(parts: Sequence[PlaneExtent], layout: Layout, rule: Rule) -> ValueRange:

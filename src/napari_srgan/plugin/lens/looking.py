@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import napari.layers
 from qtpy.QtCore import QTimer
 
-from napari_srgan.plugin.layers import channel_axis_of, pixels_at, unwrapped
+from napari_srgan.plugin import layers
+from napari_srgan.plugin.layers import unwrapped
 from napari_srgan.plugin.lens.messages import Look, Picture
 from napari_srgan.plugin.lens.overlay import Overlay
 from napari_srgan.plugin.lens.ranges import Ranges
@@ -250,7 +251,7 @@ def source_of(layer: napari.layers.Image, level: int) -> Source:
     TypeError, ValueError
         If these are no pixels to upscale.
     """
-    source = Source(pixels_at(layer, level), bool(layer.rgb), None, channel_axis_of(layer))
+    source = layers.source_of(layer, level)
     source.whole.shape()  # for its errors
     return source
 

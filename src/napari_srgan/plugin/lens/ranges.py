@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any, Literal, TypeAlias
 
-from napari_srgan.inference.images import Layout
-from napari_srgan.inference.values.extent import plane_extent
-from napari_srgan.inference.values.ranges import ValueRange, fixed_range, range_of
+from napari_srgan.inference.values.extent import PlaneExtent, plane_extent
+from napari_srgan.inference.values.ranges import ValueRange, fixed_range, iter_extents, range_of
 from napari_srgan.inference.values.rules import Normalize, is_fixed, rule_for
 from napari_srgan.plugin.lens.regions import Region
 from napari_srgan.plugin.messages import Source
@@ -71,22 +70,19 @@ class Ranges:
             key = index if scope == "plane" else (index, region)
         if key not in self._known:
             parts = []
-            for pixels, layout in self._looked_at(index, region, scope):
-                parts.append(plane_extent(pixels, layout, rule))
+            for extent in self._extents(index, region, scope):
+                parts.append(extent)
                 yield
             self._known[key] = range_of(parts, whole.dtype, rule)
         return self._known[key]
 
-    def _looked_at(
+    def _extents(
         self, index: tuple[int, ...], region: Region, scope: Scope
-    ) -> Iterator[tuple[Any, Layout]]:
+    ) -> Iterator[PlaneExtent]:
         whole, pixels = self._whole, self._source.pixels
         if scope == "all":
             own = whole.channel_of(index)
-            for each in whole.indices():
-                if whole.channel_of(each) == own:
-                    yield pixels[each], whole
-        elif scope == "plane":
-            yield pixels[index], whole
+            yield from (part for _, part in iter_extents(pixels, whole, self._rule, own))
         else:
-            yield pixels[(*index, slice(*region.rows), slice(*region.columns))], whole
+            part = () if scope == "plane" else (slice(*region.rows), slice(*region.columns))
+            yield plane_extent(pixels[(*index, *part)], whole, self._rule)

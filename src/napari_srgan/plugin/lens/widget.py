@@ -13,9 +13,8 @@ from napari_srgan.inference.settings import Settings
 from napari_srgan.plugin import controls, worker
 from napari_srgan.plugin.docks import open_widgets
 from napari_srgan.plugin.layers import (
-    channel_axis_of,
-    coarser_than,
     pixels_at,
+    source_of,
     standing_for,
     upscaled_layer,
 )
@@ -26,7 +25,7 @@ from napari_srgan.plugin.lens.keeping import iter_kept, kept_layer, region_of_sh
 from napari_srgan.plugin.lens.looking import NO_LAYER, Looking
 from napari_srgan.plugin.lens.messages import Picture
 from napari_srgan.plugin.lens.regions import Region, along, region_in_view, whole_plane
-from napari_srgan.plugin.messages import Choices, Done, Failed, Source, Stopped
+from napari_srgan.plugin.messages import Choices, Done, Failed, Stopped
 from napari_srgan.plugin.preferences import draw_in_background, preferred_cache, preferred_choices
 from napari_srgan.plugin.running import Running
 from napari_srgan.plugin.slices import axis_name
@@ -194,7 +193,7 @@ class Lens(Container[Widget]):
         title = f"{layer.name}, {choices.model}"
         try:
             if self._is_all(layer):
-                job = partial(worker.iter_job, _whole(layer), choices)
+                job = partial(worker.iter_job, source_of(layer), choices)
                 self._work.begin(title, job, partial(self._finish, standing_for(layer)))
             else:
                 region = self._region(layer)
@@ -233,13 +232,7 @@ class Lens(Container[Widget]):
         show_info(f"Kept as the new layer {layer.name}.")
 
     def _say(self, note: str) -> None:
-        lines = (self.notes.value, note)
-        controls.show_text(self.notes, "\n".join(line for line in lines if line))
+        controls.add_line(self.notes, note)
 
     def _say_problem(self, reason: str) -> None:
         controls.show_text(self.problem, f"⚠ {reason}")
-
-
-def _whole(layer: napari.layers.Image) -> Source:
-    pixels, coarser = pixels_at(layer), coarser_than(layer)
-    return Source(pixels, bool(layer.rgb), None, channel_axis_of(layer), coarser)

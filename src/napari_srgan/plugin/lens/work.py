@@ -6,7 +6,6 @@ import time
 from collections.abc import Generator
 from dataclasses import replace
 from threading import Event
-from typing import Any
 
 import numpy as np
 
@@ -15,8 +14,9 @@ from napari_srgan.inference.devices import precision_name
 from napari_srgan.inference.images import Array, Layout
 from napari_srgan.inference.run import filled, iter_window, set_up
 from napari_srgan.inference.runner import Runner
-from napari_srgan.inference.settings import Progress, iter_recorded
+from napari_srgan.inference.settings import Progress, finish, iter_mapped, iter_recorded
 from napari_srgan.inference.tiling import Span, Tile
+from napari_srgan.inference.values.ranges import ValueRange
 from napari_srgan.plugin.lens.messages import Look, Picture
 from napari_srgan.plugin.lens.ranges import LOOKED_AT, Ranges, Scope
 from napari_srgan.plugin.lens.regions import Region
@@ -43,13 +43,8 @@ def preview(look: Look, stop: Event) -> Picture | Failed | Stopped:
     It is what the whole image would give, but for the pixels near its border: those see a little
     less of what is around them.
     """
-    steps = iter_until(stop, _iter_picture(look, look.ranges.scope(), HALO), "the lens failed")
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            outcome: Picture | Failed | Stopped = end.value
-            return outcome
+    steps = _iter_picture(look, look.ranges.scope(), HALO)
+    return finish(iter_until(stop, steps, "the lens failed"))
 
 
 def iter_kept(look: Look, stop: Event) -> Generator[Progress, None, Picture | Failed | Stopped]:
@@ -106,8 +101,7 @@ def _iter_planes(
     begun = Progress(0, region.pixels, str(runner.device), precision_name(runner.precision))
     size = tile.pixels
     for number, index in enumerate(region.planes()):
-        looking = look.ranges.iter_of(index, region, scope)
-        values = yield from _as_progress(looking, replace(begun, done=number * size))
+        values = yield from _iter_values(look, index, scope, replace(begun, done=number * size))
         window = _window(source, index, tile, whole)
         place = tuple(i - first for i, first in zip(index, region.start, strict=False))
         settings = look.choices.settings
@@ -116,15 +110,12 @@ def _iter_planes(
             yield replace(step, done=done, total=region.pixels)
 
 
-def _as_progress(
-    steps: Generator[None, None, Any], progress: Progress
-) -> Generator[Progress, None, Any]:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-        yield progress
+def _iter_values(
+    look: Look, index: tuple[int, ...], scope: Scope, so_far: Progress
+) -> Generator[Progress, None, ValueRange]:
+    """Return black and white of a plane, telling how far the work was while they are found."""
+    looking = look.ranges.iter_of(index, look.region, scope)
+    return (yield from iter_mapped(looking, lambda _: so_far))
 
 
 def _tile(region: Region, whole: Layout, runner: Runner, halo: int | None) -> Tile:

@@ -16,13 +16,11 @@ from qtpy.QtWidgets import QListWidget
 from napari_srgan.inference.settings import Progress
 from napari_srgan.plugin import controls
 from napari_srgan.plugin.layers import (
-    channel_axis_of,
-    coarser_than,
-    pixels_at,
+    source_of,
     standing_for,
     upscaled_layer,
 )
-from napari_srgan.plugin.messages import Choices, Done, Failed, Source, Stopped
+from napari_srgan.plugin.messages import Choices, Done, Failed, Stopped
 from napari_srgan.plugin.preferences import draw_in_background
 from napari_srgan.plugin.queue.items import Item, LayerWork, State, Summary, items_of_folder
 from napari_srgan.plugin.running import Running
@@ -109,11 +107,8 @@ class Queue(Container[Widget]):
     def add_layers(self, layers: Iterable[napari.layers.Image], choices: Choices) -> None:
         """Put layers, all of their planes, at the end of the queue."""
         for layer in layers:
-            pixels, coarser = pixels_at(layer), coarser_than(layer)
-            source = Source(pixels, bool(layer.rgb), None, channel_axis_of(layer), coarser)
-            self.items.append(
-                Item(layer.name, choices, LayerWork(source, layer, standing_for(layer)))
-            )
+            work = LayerWork(source_of(layer), layer, standing_for(layer))
+            self.items.append(Item(layer.name, choices, work))
         self._update()
 
     def add_folder(self, folder: Path, output: Path, choices: Choices) -> None:
@@ -229,8 +224,7 @@ class Queue(Container[Widget]):
         self.pause.text = "Go on" if self.paused else "Pause"
 
     def _say(self, note: str) -> None:
-        lines = (self.notes.value, note)
-        controls.show_text(self.notes, "\n".join(line for line in lines if line))
+        controls.add_line(self.notes, note)
 
     def _move(self, parent: object) -> None:
         if parent is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from threading import Event
 from typing import TypeAlias, TypeVar
 
@@ -11,9 +11,14 @@ from napari_srgan.batch import iter_task
 from napari_srgan.files import read_picture
 from napari_srgan.inference.images import Array, Layout, layout_of
 from napari_srgan.inference.settings import Progress
-from napari_srgan.inference.values.extent import PlaneExtent, plane_extent
-from napari_srgan.inference.values.ranges import ChannelRanges, ValueRange, range_of
-from napari_srgan.inference.values.rules import Normalize, is_fixed, rule_for
+from napari_srgan.inference.values.extent import PlaneExtent
+from napari_srgan.inference.values.ranges import (
+    ChannelRanges,
+    ValueRange,
+    iter_extents,
+    range_of,
+)
+from napari_srgan.inference.values.rules import is_fixed, rule_for
 from napari_srgan.plugin import job
 from napari_srgan.plugin.messages import Done, Failed, Stopped, iter_until
 from napari_srgan.plugin.queue.items import FileWork, Item, LayerWork
@@ -85,7 +90,10 @@ def _iter_shared(items: Sequence[Item]) -> Generator[Progress, None, Shared]:
             first = layout
             found = [[] for _ in range(layout.channel_axis_length)]
         _check_alike(first, layout, item)
-        for channel, extent in _extents(pixels, layout, normalize):
+        rule = rule_for(layout.dtype, normalize)
+        if is_fixed(rule):
+            continue
+        for channel, extent in iter_extents(pixels, layout, rule):
             found[channel].append(extent)
             yield Progress(number, len(items), "", "")
     if first is None or not any(found):
@@ -115,13 +123,3 @@ def _check_alike(first: Layout, layout: Layout, item: Item) -> None:
             f"One value range for all takes equally many channels; {item.name} has "
             f"{layout.channel_axis_length}, the first has {first.channel_axis_length}."
         )
-
-
-def _extents(
-    pixels: Array, layout: Layout, normalize: Normalize
-) -> Iterator[tuple[int, PlaneExtent]]:
-    rule = rule_for(layout.dtype, normalize)
-    if is_fixed(rule):
-        return
-    for index in layout.indices():
-        yield layout.channel_of(index), plane_extent(pixels[index], layout, rule)

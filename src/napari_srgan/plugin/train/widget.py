@@ -14,7 +14,7 @@ from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QFrame, QMessageBox, QScrollArea, QVBoxLayout, QWidget
 
-from napari_srgan.plugin.controls import let_shrink
+from napari_srgan.plugin.controls import let_shrink, show_text
 from napari_srgan.plugin.preferences import preferred_cache, preferred_choices
 from napari_srgan.plugin.train.controls import LAYERS, OWN, Setup, text
 from napari_srgan.plugin.train.images import pair_folders, write_layers
@@ -128,8 +128,7 @@ class Train(QWidget):
             select.value = kept
 
     def _say(self, problem: str) -> None:
-        self.problem.value = f"⚠ {problem}" if problem else ""
-        self.problem.visible = bool(problem)
+        show_text(self.problem, f"⚠ {problem}" if problem else "")
 
     # A new training
 
