@@ -23,6 +23,7 @@ from napari_srgan.graph.ops import (
 from napari_srgan.graph.stream_plan import StreamPlan
 from napari_srgan.graph.streaming import RowStream, Work
 from napari_srgan.graph.trace import trace
+from napari_srgan.models.rrdb import RRDBNet
 
 SIDES = st.integers(1, 40)
 
@@ -257,6 +258,57 @@ def test_interpolations_stream(in_bands, mode, height, width, band, factor) -> N
     network, image = Interpolating(mode, factor).eval(), torch.randn(1, 2, height, width)
     found = in_bands(StreamPlan.of(trace(network)), image, band)
     torch.testing.assert_close(found, whole(network, image), atol=1e-5, rtol=1e-5)
+
+
+class Dense(nn.Module):
+    """Joins values of different delays: for one convolution, for two, for none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(2, 3, 3, padding=1)
+        self.second = nn.Conv2d(3, 4, 5, padding=2)
+        self.point = nn.Conv2d(7, 2, 1)
+        self.third = nn.Conv2d(9, 2, 3, padding=1)
+        self.twice = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        one = torch.relu(self.first(x))
+        two = torch.relu(self.second(one))
+        three = self.point(torch.cat([one, two], 1))
+        four = self.third(torch.cat([one, two, three], 1))
+        both = torch.cat([four, x], 1)
+        five = self.twice(both) + self.twice(torch.relu(both))
+        result: Tensor = torch.cat([five, three], 1) * 2.0
+        return result
+
+
+@given(height=SIDES, width=SIDES, band=st.integers(1, 50))
+@settings(max_examples=30)
+def test_values_joined_stream(in_bands, height, width, band) -> None:
+    torch.manual_seed(0)
+    network, image = Dense().eval(), torch.randn(1, 2, height, width)
+    found = in_bands(StreamPlan.of(trace(network)), image, band)
+    torch.testing.assert_close(found, whole(network, image), atol=1e-5, rtol=1e-5)
+
+
+def test_what_is_joined_for_one_convolution_is_not_kept() -> None:
+    torch.manual_seed(0)
+    layers = trace(Dense().eval())
+    plan = StreamPlan.of(layers)
+    joined = [spec for spec in plan.values if spec.joined]
+    assert [(spec.channels, spec.kept) for spec in joined] == [(7, 0), (9, 0)]
+
+
+def test_nothing_is_held_between_bands_but_what_is_kept() -> None:
+    torch.manual_seed(0)
+    network = RRDBNet(blocks=2, features=8, growth=4).eval()
+    plan, image = StreamPlan.of(trace(network)), torch.rand(1, 3, 40, 30)
+    stream = RowStream(plan, 40, 30, 8)
+    before = stream.nbytes
+    assert before <= plan.memory(30, 8)
+    for start, stop in stream.steps:
+        result = stream.feed(image[:, :, start:stop])
+        assert stream.nbytes - before <= result.nbytes
 
 
 def test_images_of_different_sizes_cannot_be_added() -> None:

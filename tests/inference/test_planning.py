@@ -10,6 +10,7 @@ from napari_srgan.inference.images import layout_of
 from napari_srgan.inference.planning import Bands, Tiles, check_tile, cut, seconds_per_pixel
 from napari_srgan.inference.runner import Runner
 from napari_srgan.inference.tiling import tiles
+from napari_srgan.models.rrdb import RRDBNet
 from napari_srgan.models.srresnet import SRResNet
 
 CPU = torch.device("cpu")
@@ -110,6 +111,15 @@ def test_the_papers_network_computes_next_to_nothing_twice(width, strips):
 
     assert len(bands.strips(width)) == strips
     assert bands.pixels(image) <= 1.03 * width**2
+
+
+def test_a_large_network_leaves_room_for_its_weights():
+    runner = runner_on(RRDBNet())
+    bands = Bands.of(layout(512, 512), runner)
+
+    assert [strip.read for strip in bands.strips(512)] == [(0, 512)]
+    assert bands.band == 16
+    assert bands.memory(layout(512, 512)) + 2 * runner.network.nbytes <= planning.MOST_OF_A_STREAM
 
 
 @given(width=st.integers(401, 5000), limit=st.integers(200, 400))

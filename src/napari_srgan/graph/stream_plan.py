@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -25,6 +25,7 @@ from napari_srgan.graph.ops import (
     moved,
     sources_of,
     step_of,
+    users_of,
 )
 from napari_srgan.graph.split_kernel import with_columns_apart
 
@@ -48,6 +49,9 @@ class ValueSpec:
         Rows before its newest band that layers read again.
     channels, dtype
         Of its pixels.
+    joined : tuple of int
+        Values that its rows are put together of whenever they are read, so that none are kept;
+        empty for a value that is computed.
     """
 
     scale: int
@@ -55,6 +59,7 @@ class ValueSpec:
     kept: int
     channels: int
     dtype: torch.dtype
+    joined: tuple[int, ...] = ()
 
     def bytes_per_column(self, rows: int) -> int:
         """Return the bytes of some of its rows, for a step of columns of the input."""
@@ -94,11 +99,15 @@ class StreamPlan:
         step = step_of(layers)
         values = [ValueSpec(step, 0, 0, sizes[0].channels, input_dtype(layers))]
         kept = [0] * (len(layers) + 1)
-        for layer, size in zip(layers, sizes[1:], strict=True):
+        joined = _joined_as_read(layers)
+        for place, (layer, size) in enumerate(zip(layers, sizes[1:], strict=True), 1):
             sources = sources_of(layer)
             value = _spec(layer, size, step, [values[source] for source in sources])
-            for source in sources:
-                kept[source] = max(kept[source], _needed(layer, values[source].lag, value.lag))
+            if place in joined:
+                values.append(replace(value, joined=sources))
+                continue
+            for read in _read_by(layer, values):
+                kept[read] = max(kept[read], _needed(layer, values[read].lag, value.lag))
             values.append(value)
         kept[0] = max(kept[0], step - 1)  # to be reflected, where the image ends within a step
         return cls(
@@ -110,6 +119,16 @@ class StreamPlan:
     def step(self) -> int:
         """How many rows of the input are computed together: mostly 1."""
         return self.values[0].scale
+
+    def used_up(self) -> list[list[int]]:
+        """Return for each layer the values that no later one reads."""
+        last: dict[int, int] = {}
+        for place, layer in enumerate(self.layers):
+            last.update(dict.fromkeys(_read_by(layer, self.values), place))
+        found: list[list[int]] = [[] for _ in self.layers]
+        for value, place in last.items():
+            found[place].append(value)
+        return found
 
     def on(self, device: torch.device) -> StreamPlan:
         """Return the same on a device."""
@@ -182,10 +201,31 @@ def _convolutions(layers: Layers) -> Iterator[Convolution]:
     return (layer for layer in layers if isinstance(layer, Convolution))
 
 
+def _joined_as_read(layers: Layers) -> frozenset[int]:
+    """Return the values that are put together for one convolution.
+
+    A dense block's convolutions read all values before them. To keep those together for each of
+    them would take three times the memory, and no fewer copies: a library wants each apart.
+    """
+    users, convolved = users_of(layers), {layer.source for layer in _convolutions(layers)}
+    return frozenset(
+        place
+        for place, layer in enumerate(layers, 1)
+        if isinstance(layer, Concat) and place in convolved and users[place] == 1
+    )
+
+
+def _read_by(layer: Layer, values: Sequence[ValueSpec]) -> tuple[int, ...]:
+    """Return the values whose rows a layer reads: those that its sources are joined of, if any."""
+    return tuple(
+        read for source in sources_of(layer) for read in values[source].joined or (source,)
+    )
+
+
 def _needed(layer: Layer, source_lag: int, lag: int) -> int:
     """Return how many rows before its newest band a layer reads of a value."""
     if isinstance(layer, Convolution):
-        return 2 * layer.reach[0]
+        return lag - source_lag + layer.reach[0]
     if isinstance(layer, Interpolate):
         return 2 * layer.reach
     if isinstance(layer, PixelUnshuffle):

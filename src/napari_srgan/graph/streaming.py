@@ -8,7 +8,7 @@ of the same height, each a few rows behind the layer before it, and only on rows
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -111,11 +111,30 @@ class _Value:
         else:
             room.copy_(band)
 
+    def release(self) -> None:
+        """Let go of a band of which no rows are kept."""
+        if not self._spec.kept:
+            self._held = None
+
     def rows(self, start: int, stop: int) -> Tensor:
         """Return rows of the image, a view; those beyond its borders are zero."""
         if self._held is None:
             raise RuntimeError(f"Rows {start} to {stop} were asked for before they were computed.")
         return self._held[:, :, start - self._first : stop - self._first]
+
+
+class _Joined(_Value):
+    """Values side by side, put together as they are read."""
+
+    def __init__(
+        self, spec: ValueSpec, band: int, height: int, width: int, parts: Sequence[_Value]
+    ) -> None:
+        super().__init__(spec, band, height, width, torch.device("meta"))
+        self._parts, self._dtype = parts, spec.dtype
+
+    def rows(self, start: int, stop: int) -> Tensor:
+        """Return rows of the image, a copy; those beyond its borders are zero."""
+        return torch.cat([part.rows(start, stop).to(self._dtype) for part in self._parts], 1)
 
 
 class RowStream:
@@ -155,7 +174,16 @@ class RowStream:
         self._height, self._width, self._scale = height, width, scale
         # From here on in steps: rows, or columns, that the network computes together.
         tall, wide, band = (-(-size // plan.step) for size in (height, width, band))
-        self._values = [_Value(spec, band, tall, wide, device) for spec in specs]
+        self._values: list[_Value] = []
+        for spec in specs:
+            parts = [self._values[part] for part in spec.joined]
+            value = (
+                _Joined(spec, band, tall, wide, parts)
+                if parts
+                else _Value(spec, band, tall, wide, device)
+            )
+            self._values.append(value)
+        self._used_up = [[self._values[value] for value in used] for used in plan.used_up()]
         count = -(-(tall * specs[-1].scale + specs[-1].lag) // (band * specs[-1].scale))
         starts = [min(height, step * band * plan.step) for step in range(count + 1)]
         self.steps = list(pairwise(starts))
@@ -215,10 +243,14 @@ class RowStream:
         return reflected(known, 0, short, 0, 0)[:, :, above:]
 
     def _compute_band(self) -> None:
-        for layer, value in zip(self._layers, self._values[1:], strict=True):
+        for layer, value, used_up in zip(
+            self._layers, self._values[1:], self._used_up, strict=True
+        ):
             value.make_room()
-            if value.start < value.stop:
+            if value.start < value.stop and not isinstance(value, _Joined):
                 _compute(layer, self._values, value)
+            for other in used_up:
+                other.release()
 
     def _steps_to_record(self) -> list[int]:
         """Return the steps that do the same work: no border is near any layer. None, if few."""
@@ -284,13 +316,8 @@ def _interpolate(layer: Interpolate, source: _Value, value: _Value) -> None:
 
 def _concat(parts: list[Tensor], value: _Value) -> None:
     room = value.room()
-    if room is None:
-        value.put(torch.cat([part.to(parts[0].dtype) for part in parts], 1))
-        return
-    channel = 0
-    for part in parts:
-        room[:, channel : channel + part.shape[1]].copy_(part)
-        channel += part.shape[1]
+    alike = [part.to(parts[0].dtype) for part in parts]
+    _written(torch.cat(alike, 1) if room is None else torch.cat(alike, 1, out=room), value)
 
 
 def _leaky_relu(rows: Tensor, slope: float, room: Tensor | None) -> Tensor:

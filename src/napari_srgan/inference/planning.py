@@ -24,10 +24,11 @@ LARGEST_TILE = {"cpu": 256, "cuda": 1024, "mps": 512}
 PIXELS_A_BAND = {"cpu": 2**13, "cuda": 2**19, "mps": 2**17}
 FEWEST_ROWS, MOST_ROWS = 4, 256  # of a band
 LARGEST_STREAM = 448 * 2**20  # bytes; wider images are cut into strips
-MOST_OF_A_STREAM = 2**30  # bytes that it may take to have strips of few halos
+MOST_OF_A_STREAM = 2**30  # bytes that it may take, weights included, to have strips of few halos
 HALOS = 20  # widths of a halo that a strip is to have: it then costs a tenth
 MEMORY_SHARE = 0.4  # of what is free
 TRIAL_EDGE = 96  # pixels
+_COPIES_OF_WEIGHTS = 2  # the model's, and those that are computed with
 _WHOLE = 2**40  # edge of a tile that holds any image
 
 
@@ -35,6 +36,13 @@ def rows_of_a_band(device: str, width: int) -> int:
     """Return the input rows of a band on a type of device, for an image of this width."""
     pixels = PIXELS_A_BAND.get(device, PIXELS_A_BAND["cpu"])
     return max(FEWEST_ROWS, min(MOST_ROWS, pixels // width))
+
+
+def _lower_and_lower(rows: int) -> list[int]:
+    """Return heights of bands from so many rows down, in steps of two thirds and three quarters."""
+    halves = [rows // 2**n for n in range(rows.bit_length())]
+    between = [3 * half // 4 for half in halves]
+    return sorted({high for high in halves + between if high >= FEWEST_ROWS}, reverse=True)
 
 
 @dataclass(frozen=True)
@@ -152,10 +160,11 @@ class Bands:
             return None
         share = MEMORY_SHARE * free_memory(runner.device)
         rows, least = rows_of_a_band(runner.device.type, layout.width), min(layout.width, 4 * halo)
-        heights = [rows // 2**n for n in range(rows.bit_length()) if rows // 2**n >= FEWEST_ROWS]
+        heights = _lower_and_lower(rows)
+        weights = _COPIES_OF_WEIGHTS * runner.network.nbytes
         for rows in heights:
             per_column = plan.memory(1, rows)
-            usual = min(MOST_OF_A_STREAM, max(LARGEST_STREAM, HALOS * halo * per_column))
+            usual = min(MOST_OF_A_STREAM - weights, max(LARGEST_STREAM, HALOS * halo * per_column))
             budget = min(share, usual) if runner.device.type == "cpu" else share
             width = min(layout.width, int(budget / per_column))
             if width >= least:
