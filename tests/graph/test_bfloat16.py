@@ -9,7 +9,7 @@ from skimage.data import astronaut
 
 from napari_srgan.graph.bfloat16 import in_bfloat16, rounded_with_its_sum
 from napari_srgan.graph.network import inference_network
-from napari_srgan.graph.ops import Add, Concat, Convolution
+from napari_srgan.graph.ops import Add, Cast, Concat, Convolution, Pointwise
 from napari_srgan.graph.stream_plan import StreamPlan
 from napari_srgan.graph.trace import trace
 from napari_srgan.inference.runner import Runner
@@ -60,9 +60,33 @@ def test_what_carries_the_image_stays_in_float32(random_network) -> None:
     layers = in_bfloat16(inference_network(random_network(blocks=3)).layers)
     kinds = [layer.weight.dtype for layer in layers if isinstance(layer, Convolution)]
 
-    assert kinds == [torch.float32, *[torch.bfloat16] * 7, torch.float32, *[torch.bfloat16] * 2]
+    assert kinds == [torch.float32, *[torch.bfloat16] * 10]
+    assert StreamPlan.of_prepared(layers).values[-1].dtype == torch.float32
     assert isinstance(layers[-1], Add)  # the image, to which the difference is added
     assert any(isinstance(layer, Concat) for layer in layers)
+
+
+def test_the_last_sum_is_convolved_with_sixteen_bits(random_network) -> None:
+    network = inference_network(random_network(blocks=1, features=8))
+    layers = in_bfloat16(network.layers)
+    wide = next(
+        layer
+        for layer in layers
+        if isinstance(layer, Convolution) and layer.weight.shape[1] == 2 * 8
+    )
+    halves = wide.weight.split(8, 1)
+    assert torch.equal(*halves)
+
+    joined = layers[wide.source - 1]
+    assert isinstance(joined, Concat)
+    rounded, rest = (layers[source - 1] for source in joined.sources)
+    assert isinstance(rounded, Cast)
+    assert isinstance(rest, Cast)
+    left = layers[rest.source - 1]
+    assert isinstance(left, Pointwise)
+    value = torch.randn(1, 8, 5, 5)
+    parts = [value.to(torch.bfloat16), left.function(value).to(torch.bfloat16)]
+    assert ((sum(part.double() for part in parts) - value) / value).abs().max() < 2**-16
 
 
 def test_rounding_keeps_the_sum_of_each_kernel() -> None:

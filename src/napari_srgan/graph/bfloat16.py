@@ -39,10 +39,10 @@ _HALF = torch.bfloat16
 def in_bfloat16(layers: Layers) -> Layers:
     """Return layers that compute the same, in bfloat16 wherever that does not show.
 
-    Float32 remain: convolutions of the image itself, sums along skip connections, the convolution
-    of the last sum. The last convolution gives the difference to the image, repeated pixel by
-    pixel, which is small and therefore fine-grained; the image is added in float32. Weights are
-    rounded so that each kernel keeps its sum.
+    Float32 remain: convolutions of the image itself and sums along skip connections. The last sum
+    is convolved in two parts, rounded and what that leaves. The last convolution gives the
+    difference to the image, repeated pixel by pixel, which is small and therefore fine-grained; the
+    image is added in float32. Weights are rounded so that each kernel keeps its sum.
     """
     return _Writer(layers).write()
 
@@ -92,18 +92,23 @@ class _Writer:
         self._add(place, with_sources(layer, partial(self._at, full=full)), full=full)
 
     def _convolution(self, place: int, layer: Convolution) -> None:
-        if layer.source in self._image or layer.source == self._last_sum:
+        if layer.source in self._image:
             if layer.source not in self._full:
                 self._widen(layer.source)
             self._add(place, replace(layer, source=self._at(layer.source, full=True)), full=True)
-            if layer.source == self._last_sum:  # rounded at once: half the memory for what follows
-                self._at(place, full=False)
-                del self._full[place]
             return
         weight = rounded_with_its_sum(layer.weight)
         bias = None if layer.bias is None else layer.bias.to(_HALF)
         source = self._at(layer.source, full=False)
+        if layer.source == self._last_sum and layer.source in self._full and layer.groups == 1:
+            source = self._in_two_parts(layer.source)
+            weight = torch.cat([weight, weight], 1).contiguous(memory_format=torch.channels_last)
         self._add(place, replace(layer, source=source, weight=weight, bias=bias), full=False)
+
+    def _in_two_parts(self, old: int) -> int:
+        """Return where a value is rounded, and beside it what that leaves: 16 bits of it."""
+        rest = self._append(Pointwise(self._at(old, full=True), _left_by_rounding))
+        return self._append(Concat((self._at(old, full=False), self._append(Cast(rest, _HALF)))))
 
     def _sub_pixels(self) -> int | None:
         """Return the factor of the shuffle that ends the network, 1 where a convolution does.
@@ -160,6 +165,10 @@ class _Writer:
     def _append(self, layer: Layer) -> int:
         self._new.append(layer)
         return len(self._new)
+
+
+def _left_by_rounding(x: Tensor) -> Tensor:
+    return x - x.to(_HALF).to(x.dtype)
 
 
 def _makes_colours(layer: Layer) -> bool:

@@ -104,10 +104,10 @@ class _Value:
         return self.rows(self.start, self.stop) if self._spec.kept else None
 
     def put(self, band: Tensor) -> None:
-        """Take a band that was not written into its room."""
+        """Take a band that was not written into its room, in any floating type."""
         room = self.room()
         if room is None:
-            self._held = band
+            self._held = band.to(self._spec.dtype)
         else:
             room.copy_(band)
 
@@ -279,7 +279,7 @@ def _compute(layer: Layer, values: list[_Value], value: _Value) -> None:
     elif isinstance(layer, Concat):
         _concat([values[source].rows(start, stop) for source in layer.sources], value)
     elif isinstance(layer, Cast):
-        value.put(values[layer.source].rows(start, stop).to(layer.dtype))
+        value.put(values[layer.source].rows(start, stop))
     elif isinstance(layer, Add):
         first, second = (values[source].rows(start, stop) for source in layer.sources)
         _written(torch.add(first, second, out=value.room()), value)
