@@ -14,6 +14,7 @@ from napari_srgan.inference.settings import Settings
 from napari_srgan.plugin import job
 from napari_srgan.plugin.job import Devices, Done, find_devices, iter_job
 from napari_srgan.plugin.messages import Choices, Failed, Source, Stopped
+from napari_srgan.pyramid import halved
 from napari_srgan.store.load import load_model
 
 IMAGE = np.random.default_rng(0).integers(0, 4096, (3, 40, 52), dtype=np.uint16)
@@ -268,3 +269,25 @@ def test_the_hint_comes_with_the_devices(monkeypatch):
     monkeypatch.setattr(job, "cuda_hint", lambda: "Install another torch.")
 
     assert find_devices().hint == "Install another torch."
+
+
+def test_what_a_window_shows_first_of_a_large_lazy_plane_is_computed_by_the_job(tiny):
+    plane = da.random.default_rng(0).integers(0, 4096, (2050, 4200), dtype=np.uint16, chunks=1000)
+    job = iter_job(Source(plane, False, None), choices(tiny, normalize="0, 4095"), Event())
+    progress, done = outcome(job)
+
+    assert len(progress) > 1
+    assert {step.done for step in progress} == {0}
+    finest, low, *halves = done.pixels
+    assert isinstance(finest, da.Array)
+    assert low is plane
+    assert [half.shape for half in halves] == [(1025, 2100), (513, 1050), (257, 525)]
+    assert all(isinstance(half, np.ndarray) for half in halves)
+    np.testing.assert_array_equal(halves[0], halved(plane.compute(), 0))
+
+
+def test_a_lazy_stack_is_not_read_for_what_a_window_shows_first(tiny):
+    pixels = da.from_delayed(delayed(pytest.fail)("read"), (2, 2050, 4200), np.uint16)
+    done = run(pixels, choices(tiny, normalize="0, 4095"))
+
+    assert all(isinstance(level, da.Array) for level in done.pixels)

@@ -215,12 +215,13 @@ def _iter_steps(
     """Yield progress and return the upscaled pixels, lazy if so chosen, and their provenance."""
     model = load_model(choices.model, scale=choices.scale, cache=choices.cache)
     if choices.is_deferred(source):
-        from napari_srgan.plugin.lazy import upscale_when_shown
+        from napari_srgan.plugin.lazy import iter_overview, upscale_when_shown
 
         if isinstance(shared, ValueRange):
             choices = replace(choices, normalize=(shared.low, shared.high))
         pixels, made_by = upscale_when_shown(source, choices, model)
-        return _levels(pixels, source.unread(), source), made_by
+        levels = _levels(pixels, source.unread(), source)
+        return (yield from iter_overview(levels, source)), made_by
     runner = runner_for(model, choices, source.rgb, source.layout.dtype)
     refuse_too_large(source, Needs(runner, choices.settings.tile))
     # A moment to stop at between two things that may take long: loading and reading.
