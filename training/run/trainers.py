@@ -249,6 +249,9 @@ class AdversarialTrainer:
         self._autocast = Autocast(recipe.precision, device)
         self._optimizer = NetworkOptimizer(self.generator, _betas(self._phase))
         self._critic_optimizer = NetworkOptimizer(self.discriminator, _betas(self._phase))
+        repeated = team.size == 1 and _is_repeated(self._phase)
+        self._recorded_on = device if repeated else None
+        self._work = in_one_launch(self._play, self._recorded_on)
 
     def learning_rate(self) -> float:
         """Return the rate of the next update."""
@@ -263,13 +266,18 @@ class AdversarialTrainer:
         for optimizer in (self._optimizer, self._critic_optimizer):
             optimizer.set_rate(self.learning_rate())
         self.average.begin_update()
+        measured = self._work(low, high)
+        self.step += 1
+        return measured
+
+    def _play(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """Do an update's work on low images and high ones in [-1, 1]; return what it measured."""
         with self._autocast():
             upscaled = self._shared_generator(low).float()
         upscaled = to_signed(upscaled, self.generator.value_range)
         measured = self._update_discriminator(upscaled.detach(), high)
         measured |= self._update_generator(upscaled, high)
         self.average.update(self.generator)
-        self.step += 1
         return measured
 
     def _update_discriminator(self, upscaled: Tensor, high: Tensor) -> dict[str, Tensor]:
@@ -346,6 +354,7 @@ class AdversarialTrainer:
         self._optimizer.restore(state["optimiser"])
         self._critic_optimizer.restore(state["discriminator_optimiser"])
         torch.set_rng_state(state["random"])
+        self._work = in_one_launch(self._play, self._recorded_on)  # the state is elsewhere now
 
 
 def sum_of(terms: Mapping[str, Tensor]) -> Tensor:
@@ -376,13 +385,13 @@ def random_translation(images: Tensor, most: int) -> Tensor:
     return wider[:, :, down : down + height, right : right + width]
 
 
-def _is_repeated(phase: Pretrain) -> bool:
+def _is_repeated(phase: Pretrain | Adversarial) -> bool:
     """Tell whether every step does the same: draws no noise, and weighs its terms as before."""
-    return (
-        phase.optimizer == "adam"  # Muon waits for its device
-        and phase.recursive_share == 0
-        and not phase.content_loss.startswith("lpips")
-    )
+    if phase.content_loss.startswith("lpips"):
+        return False
+    if isinstance(phase, Adversarial):
+        return not phase.random_translation
+    return phase.optimizer == "adam" and phase.recursive_share == 0  # Muon waits for its device
 
 
 def _placed(network: Any, device: torch.device, team: Team) -> Any:

@@ -12,19 +12,34 @@ from napari_srgan.training.config import from_settings
 from napari_srgan.training.optimise.distributed import own_team
 from napari_srgan.training.run import recorded_step, trainers
 from napari_srgan.training.run.recorded_step import EAGER, RecordedStep
-from napari_srgan.training.run.trainers import PretrainTrainer
+from napari_srgan.training.run.trainers import AdversarialTrainer, PretrainTrainer, Trainer
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 STEPS = EAGER + 4
 
 
-def trainer(device: str) -> PretrainTrainer:
-    recipe = from_settings(
-        {"network.blocks": 1, "network.features": 4, "data.crop": 32, "data.batch": 2,
-         "precision": "float32", "pretrain.schedule": "cosine", "pretrain.steps": 20,
-         "pretrain.learning_rate": 1e-3}
-    )  # fmt: skip
+SMALL = {"network.blocks": 1, "network.features": 4, "data.crop": 32, "data.batch": 2}
+
+
+def content(device: str) -> PretrainTrainer:
+    phase = {"schedule": "cosine", "steps": 20, "learning_rate": 1e-3}
+    settings = {f"pretrain.{name}": value for name, value in phase.items()}
+    recipe = from_settings({**SMALL, "precision": "float32", **settings})
     return PretrainTrainer(recipe, F.mse_loss, torch.device(device), own_team())
+
+
+def adversarial(device: str, translation: int = 0) -> AdversarialTrainer:
+    phase = {
+        "content_loss": "mse", "steps": 20, "learning_rate": 1e-3, "drop_at": 5,
+        "discriminator_features": 4, "random_translation": translation,
+    }  # fmt: skip
+    settings = {f"adversarial.{name}": value for name, value in phase.items()}
+    recipe = from_settings({**SMALL, "precision": "float32", **settings})
+    torch.manual_seed(0)
+    return AdversarialTrainer(recipe, None, F.mse_loss, torch.device(device), own_team())
+
+
+TRAINERS = pytest.mark.parametrize("trainer", [content, adversarial])
 
 
 def batch(step: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -33,8 +48,9 @@ def batch(step: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
     return low.to(device), high.to(device)
 
 
-def trained(made: PretrainTrainer, device: str, steps: range) -> list[float]:
-    return [float(made.update(*batch(step, device))["content"]) for step in steps]
+def trained(made: Trainer, device: str, steps: range) -> list[float]:
+    measured = (made.update(*batch(step, device)) for step in steps)
+    return [float(sum(each.values())) for each in measured]
 
 
 @pytest.fixture
@@ -50,8 +66,9 @@ def replayed(monkeypatch):
     return calls
 
 
+@TRAINERS
 @pytest.mark.parametrize("device", DEVICES)
-def test_it_is_the_same_training(device, replayed, monkeypatch) -> None:
+def test_it_is_the_same_training(trainer, device, replayed, monkeypatch) -> None:
     recorded = trainer(device)
     if device == "cuda":
         monkeypatch.undo()
@@ -72,7 +89,8 @@ def test_it_is_the_same_training(device, replayed, monkeypatch) -> None:
         torch.testing.assert_close(one, other, rtol=0 if device == "cpu" else 1e-3, atol=1e-5)
 
 
-def test_it_is_recorded_once_and_anew_after_a_restart(replayed) -> None:
+@TRAINERS
+def test_it_is_recorded_once_and_anew_after_a_restart(trainer, replayed) -> None:
     made = trainer("cpu")
     trained(made, "cpu", range(STEPS))
     assert len(replayed) == 1
@@ -83,6 +101,14 @@ def test_it_is_recorded_once_and_anew_after_a_restart(replayed) -> None:
     rest = range(STEPS, STEPS + EAGER + 2)
     assert trained(goes_on, "cpu", rest) == trained(made, "cpu", rest)
     assert len(replayed) == 2
+
+
+def test_steps_that_draw_where_to_look_are_not_recorded(monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(trainers, "in_one_launch", lambda work, device: asked.append(device))
+    adversarial("cpu", translation=2)
+    adversarial("cpu")
+    assert asked == [None, torch.device("cpu")]
 
 
 def test_what_was_measured_stays_as_it_was() -> None:
