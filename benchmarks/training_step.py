@@ -1,7 +1,9 @@
-"""A step of phase 1 at the paper's batch: plain against fast, interleaved in one run.
+"""Steps of training at the paper's batch: plain against ours, interleaved in one run.
 
-Plain is float32 in PyTorch's default memory layout; fast is what training does here: bfloat16
-where the processor has it, channels last. On a GPU both phases are timed as well.
+Plain is phase 1 in float32 and PyTorch's default memory layout; ours is what training does here:
+16 bits where the device has them, channels last, on a card a recorded graph. VGG19 has random
+weights, which cost as much as trained ones. *of peak* is a step's operations, counted by PyTorch
+in its own run, at the rate of the best of several products and convolutions.
 """
 
 from __future__ import annotations
@@ -10,76 +12,126 @@ import dataclasses
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from arithmetic import peak_rate, wait_for
 from PIL import Image
 from skimage import data as samples
+from texts import say, table
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
-from napari_srgan.inference.devices import choose_device, describe_device
+from napari_srgan.inference.devices import choose_device, describe_device, half_precision
 from napari_srgan.training.config import Recipe, load_recipe
 from napari_srgan.training.data.open import CropSampler, iter_batches, open_pack
 from napari_srgan.training.optimise.distributed import Team
-from napari_srgan.training.optimise.losses import pixel_loss
+from napari_srgan.training.optimise.losses import VGGLoss, pixel_loss
+from napari_srgan.training.optimise.precision import seen_in
+from napari_srgan.training.optimise.vgg import load_vgg
 from napari_srgan.training.run.loop import unit_batch
 from napari_srgan.training.run.trainers import AdversarialTrainer, PretrainTrainer, build_generator
 
+Step: TypeAlias = Callable[[Tensor, Tensor], object]
+
 ROUNDS = 5
+STEPS = {"cuda": 50}  # of a round, which waits for the device at its end; elsewhere 1
+PLAIN = "plain float32"
+VGG54 = (5, 4)
 
 
 def main() -> None:
     """Print a table."""
     device = choose_device()
-    recipe = dataclasses.replace(load_recipe("srgan-mse"), precision="auto")
     print(describe_device(device))
     with tempfile.TemporaryDirectory() as folder:
-        sampler = sampler_of_samples(Path(folder))
-        batches = iter_batches(sampler, 0, 0)
-        content, team = pixel_loss("mse"), Team()
-        fast = PretrainTrainer(recipe, content, device, team)
-        steps = {
-            "plain float32": plain_step(recipe, device),
-            "phase 1": fast.update,
-            "phase 2": AdversarialTrainer(recipe, None, content, device, team).update,
-        }
-        times: dict[str, list[float]] = {name: [] for name in steps}
-        waits: list[float] = []
-        for _ in range(ROUNDS + 1):  # the first one chooses algorithms
-            for name, step in steps.items():
-                began = time.perf_counter()
-                _number, low, high = next(batches)
-                waits.append(time.perf_counter() - began)
-                low_batch, high_batch = unit_batch(low, device), 2 * unit_batch(high, device) - 1
-                began = time.perf_counter()
-                step(low_batch, high_batch)
-                if device.type == "cuda":
-                    torch.cuda.synchronize()
-                times[name].append(time.perf_counter() - began)
+        batches = iter_batches(sampler_of_samples(Path(folder)), 0, 0)
+        _, low, high = next(batches)
+        batch = unit_batch(low, device), unit_batch(high, device)
+        steps = steps_on(device)
+        counts = {name: operations(step, batch) for name, step in steps.items()}
+        times = take_turns(steps, batch, device)
+        waiting = statistics.median(waits(batches))
         batches.close()
-    medians = {name: statistics.median(taken[1:]) for name, taken in times.items()}
-    for name, taken in medians.items():
-        ratio = medians["plain float32"] / taken
-        print(f"{name:16} {1 / taken:8.2f} it/s   {ratio:5.2f} × plain phase 1")
-    waiting = statistics.median(waits) / medians["phase 1"]
-    print(f"waiting for data: {waiting:.1%} of a step of phase 1")
+    half = str(half_precision(device)).removeprefix("torch.")
+    peaks = {name: peak_rate("float32" if name == PLAIN else half, device) for name in steps}
+    rows = [
+        (
+            name,
+            f"{1 / taken:.2f}",
+            f"{times[PLAIN] / taken:.2f}",
+            f"{100 * counts[name] / taken / peaks[name]:.0f} %",
+        )
+        for name, taken in times.items()
+    ]
+    print(table(("16 crops of 96 × 96", "steps a second", "× plain", "of peak"), rows))
+    print(f"reading a batch: {waiting / times['phase 1']:.1%} of a step of phase 1")
 
 
-def plain_step(recipe: Recipe, device: torch.device) -> Callable[[Tensor, Tensor], None]:
+def steps_on(device: torch.device) -> dict[str, Step]:
+    """Return the steps that are compared; each takes low and high images in [0, 1]."""
+    recipe, team = dataclasses.replace(load_recipe("srgan-mse"), precision="auto"), Team()
+    mse = pixel_loss("mse")
+    trunk = load_vgg(VGG54, random=True).network.to(device)
+    trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
+    vgg = seen_in("auto", device, VGGLoss(trunk))
+    return {
+        PLAIN: plain_step(recipe, device),
+        "phase 1": PretrainTrainer(recipe, mse, device, team).update,
+        "phase 2, MSE": AdversarialTrainer(recipe, None, mse, device, team).update,
+        "phase 2, VGG19": AdversarialTrainer(recipe, None, vgg, device, team).update,
+    }
+
+
+def plain_step(recipe: Recipe, device: torch.device) -> Step:
     """Return a step of phase 1 as it is commonly written."""
     network = build_generator(recipe).to(device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
 
     def step(low: Tensor, high: Tensor) -> None:
-        loss = F.mse_loss(network(low.contiguous()), high.contiguous())
+        loss = F.mse_loss(network(low.contiguous()), 2 * high.contiguous() - 1)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step
+
+
+def operations(step: Step, batch: tuple[Tensor, Tensor]) -> int:
+    """Return the floating-point operations of products and convolutions in a step."""
+    with FlopCounterMode(display=False) as counter:
+        step(*batch)
+    return int(counter.get_total_flops())
+
+
+def take_turns(
+    steps: dict[str, Step], batch: tuple[Tensor, Tensor], device: torch.device
+) -> dict[str, float]:
+    """Return the median seconds of each step; a first round chooses algorithms and records."""
+    count = STEPS.get(device.type, 1)
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for turn in range(ROUNDS + 1):
+        for name, step in steps.items():
+            say(f"{name}: {turn} of {ROUNDS}")
+            wait_for(device)
+            began = time.perf_counter()
+            for _ in range(count):
+                step(*batch)
+            wait_for(device)
+            times[name].append((time.perf_counter() - began) / count)
+    return {name: statistics.median(taken[1:]) for name, taken in times.items()}
+
+
+def waits(batches: Iterator[object]) -> Iterator[float]:
+    """Yield the seconds that each of some batches was waited for."""
+    for _ in range(ROUNDS + 1):
+        began = time.perf_counter()
+        next(batches)
+        yield time.perf_counter() - began
 
 
 def sampler_of_samples(folder: Path) -> CropSampler:
