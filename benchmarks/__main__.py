@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import card
+import cores
 import families
 import lens
 import machine
@@ -30,7 +31,8 @@ from workers import WorkerError
 from napari_srgan.store.registry import DEFAULT_MODEL
 
 PARTS = (
-    "comparison", "families", "scaling", "startup", "lens", "memory_limit", "card", "training_step"
+    "comparison", "families", "scaling", "cores", "startup", "lens", "memory_limit", "card",
+    "training_step",
 )  # fmt: skip
 # Wider than the largest tile with its halo, and whole within the memory of a laptop.
 SIZE = (480, 600)
@@ -93,6 +95,10 @@ def _measure(part: str, options: argparse.Namespace) -> Any:
         sizes = scaling.measure(options.model, edges)
         print(scaling.report(sizes))
         return [dataclasses.asdict(size) for size in sizes]
+    if part == "cores":
+        ways = cores.measure(options.model)
+        print(cores.report(ways))
+        return [dataclasses.asdict(way) for way in ways]
     if part == "startup":
         waits = startup.measure()
         print(startup.report(waits))

@@ -19,7 +19,7 @@ from workers import Bench, Load, Worker
 
 from napari_srgan.store.load import load_model
 
-EDGES = (256, 512, 1024, 2048, 4096)  # of square images; the first one is computed whole
+EDGES = (256, 512, 1024, 2048, 4096, 8192)  # of square images; the first one is computed whole
 TIME_GOAL = (2048, 1.03)  # at this edge: time for each pixel, of that at the first
 MEMORY_GOAL = (4096, 512)  # at this edge: MiB
 _PIXELS = 2**21  # about as many are computed of each size
