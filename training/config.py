@@ -23,7 +23,7 @@ from napari_srgan.wording import did_you_mean
 log = logging.getLogger(__name__)
 
 NORMALIZE = ("dtype", "auto")
-OPTIMIZERS = ("adam", "muon", "muon-all")
+OPTIMIZERS = ("adam", "muon")
 CONTENT_LOSSES = (
     *("mse", "l1", "luminance", "psnr"),
     *("vgg22", "vgg54", "vgg16-22", "vgg16-53", "lpips-vgg"),

@@ -26,10 +26,9 @@ class NetworkOptimizer:
         What is trained, on its device and in channels-last memory format.
     betas : (float, float)
         Adam's β₁ and β₂.
-    optimizer : {"adam", "muon", "muon-all"}
+    optimizer : {"adam", "muon"}
         With "muon" it is the kernels between the first convolution and the last that are moved by
-        Muon, with a momentum of 0.95; all else is moved by Adam. With "muon-all" these two are
-        moved by Muon as well, as suits networks that have few others.
+        Muon, with a momentum of 0.95; all else is moved by Adam.
     relative : bool
         Whether Adam's learning rate is that of weights whose root mean square is 1, and each
         layer's in proportion to its own at this moment. With norms folded into them, layers can be
@@ -141,7 +140,7 @@ def _kernels_for_muon(network: nn.Module, optimizer: str) -> list[nn.Parameter]:
     if optimizer == "adam":
         return []
     kernels = [p for p in network.parameters() if p.ndim == 4]
-    return kernels if optimizer == "muon-all" else kernels[1:-1]
+    return kernels[1:-1]
 
 
 def _rows(kernel: Tensor) -> Tensor:
