@@ -18,6 +18,7 @@ from napari_srgan.graph.ops import (
     NotStreamableError,
     PixelShuffle,
     PixelUnshuffle,
+    joined,
     run_layers,
 )
 from napari_srgan.graph.stream_plan import StreamPlan
@@ -289,6 +290,16 @@ def test_values_joined_stream(in_bands, height, width, band) -> None:
     network, image = Dense().eval(), torch.randn(1, 2, height, width)
     found = in_bands(StreamPlan.of(trace(network)), image, band)
     torch.testing.assert_close(found, whole(network, image), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_joined_lies_channels_last(channels) -> None:
+    parts = [
+        torch.rand(1, count, 5, 7).to(memory_format=torch.channels_last) for count in (8, channels)
+    ]
+    found = joined(parts, torch.bfloat16)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(found, torch.cat(parts, 1).to(torch.bfloat16))
 
 
 def test_what_is_joined_for_one_convolution_is_not_kept() -> None:

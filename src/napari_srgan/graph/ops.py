@@ -7,7 +7,7 @@ is the output. All values are ``(n, c, h, w)``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
@@ -223,6 +223,22 @@ def interpolated(x: Tensor, factor: int, mode: str) -> Tensor:
     return F.interpolate(x, scale_factor=float(factor), mode=mode, align_corners=False)
 
 
+def joined(parts: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
+    """Return values side by side, channels last in memory.
+
+    Left to choose, ``torch.cat`` takes a part of one channel for one whose channels are first, has
+    the others follow it, and so the convolution behind it: thirty times the time.
+    """
+    n, _, height, width = parts[0].shape
+    made = torch.empty(
+        (n, sum(part.shape[1] for part in parts), height, width),
+        dtype=dtype,
+        device=parts[0].device,
+        memory_format=torch.channels_last,
+    )
+    return torch.cat([part.to(dtype) for part in parts], 1, out=made)
+
+
 def convolved(layer: Convolution, x: Tensor, padding: tuple[int, int]) -> Tensor:
     """Return a convolution of ``x`` with so many rows and columns of zeros beyond it."""
     return F.conv2d(
@@ -254,7 +270,7 @@ def compute(layer: Layer, inputs: list[Tensor]) -> Tensor:
     if isinstance(layer, Interpolate):
         return interpolated(first, layer.factor, layer.mode)
     if isinstance(layer, Concat):
-        return torch.cat([part.to(first.dtype) for part in inputs], 1)
+        return joined(inputs, first.dtype)
     if isinstance(layer, Cast):
         return first.to(layer.dtype)
     return layer.function(first, **layer.options)

@@ -28,6 +28,7 @@ from napari_srgan.graph.ops import (
     PixelUnshuffle,
     convolved,
     interpolated,
+    joined,
 )
 from napari_srgan.graph.stream_plan import StreamPlan, ValueSpec
 from napari_srgan.models.layers.reflection import reflected, reflected_index
@@ -134,7 +135,7 @@ class _Joined(_Value):
 
     def rows(self, start: int, stop: int) -> Tensor:
         """Return rows of the image, a copy; those beyond its borders are zero."""
-        return torch.cat([part.rows(start, stop).to(self._dtype) for part in self._parts], 1)
+        return joined([part.rows(start, stop) for part in self._parts], self._dtype)
 
 
 class RowStream:
@@ -316,8 +317,10 @@ def _interpolate(layer: Interpolate, source: _Value, value: _Value) -> None:
 
 def _concat(parts: list[Tensor], value: _Value) -> None:
     room = value.room()
-    alike = [part.to(parts[0].dtype) for part in parts]
-    _written(torch.cat(alike, 1) if room is None else torch.cat(alike, 1, out=room), value)
+    if room is None:
+        value.put(joined(parts, parts[0].dtype))
+    else:
+        torch.cat([part.to(room.dtype) for part in parts], 1, out=room)
 
 
 def _leaky_relu(rows: Tensor, slope: float, room: Tensor | None) -> Tensor:
