@@ -291,3 +291,14 @@ def test_a_lazy_stack_is_not_read_for_what_a_window_shows_first(tiny):
     done = run(pixels, choices(tiny, normalize="0, 4095"))
 
     assert all(isinstance(level, da.Array) for level in done.pixels)
+
+
+def test_own_coarser_levels_of_a_plane_that_is_computed_when_shown_stay_as_they_are(tiny):
+    finest = np.zeros((2, 1100, 4200), np.uint16)
+    own = np.ones((2, 300, 1050), np.uint16)
+    chosen = Choices(tiny, "0, 4095", Settings(), None, "shown")
+    source = Source(finest, False, (1,), None, (own,))
+    _progress, done = outcome(iter_job(source, chosen, Event()))
+
+    assert isinstance(done, Done)
+    assert any(level.shape == (1, 300, 1050) and np.all(level == 1) for level in done.pixels[2:])

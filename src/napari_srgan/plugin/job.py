@@ -220,8 +220,9 @@ def _iter_steps(
         if isinstance(shared, ValueRange):
             choices = replace(choices, normalize=(shared.low, shared.high))
         pixels, made_by = upscale_when_shown(source, choices, model)
-        levels = _levels(pixels, source.unread(), source)
-        return (yield from iter_overview(levels, source)), made_by
+        coarser = source.unread_coarser()
+        levels = levels_of(pixels, source.unread(), len(source.whole.leading), coarser)
+        return (yield from iter_overview(levels, source, coarser or ())), made_by
     runner = runner_for(model, choices, source.rgb, source.layout.dtype)
     refuse_too_large(source, Needs(runner, choices.settings.tile))
     # A moment to stop at between two things that may take long: loading and reading.
@@ -240,12 +241,7 @@ def _iter_steps(
         settings=choices.settings,
     )
     pixels, made_by = yield from iter_recorded(steps, model, choices.normalize, choices.settings)
-    return _levels(pixels, low, source), made_by
-
-
-def _levels(high: Any, low: Any, source: Source) -> Any:
-    """Return a result, or levels of it where it is large or the layer has some."""
-    return levels_of(high, low, len(source.whole.leading), source.unread_coarser())
+    return levels_of(pixels, low, len(source.whole.leading), source.unread_coarser()), made_by
 
 
 def _iter_invention(done: Done) -> Generator[Progress, None, tuple[Array, Invention]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import dask.array as da
@@ -37,7 +37,9 @@ def upscale_when_shown(
     return high, planned_provenance(model, choices.normalize, settings, layout.dtype)
 
 
-def iter_overview(levels: Any, source: Source) -> Generator[Progress, None, Any]:
+def iter_overview(
+    levels: Any, source: Source, coarser: Sequence[Any]
+) -> Generator[Progress, None, Any]:
     """Yield progress and return levels with those computed that a window shows first.
 
     They are made of the whole plane, for which the window would wait. Of a stack all planes would
@@ -49,11 +51,13 @@ def iter_overview(levels: Any, source: Source) -> Generator[Progress, None, Any]
         A result that is computed when it is shown, or levels of it, the finest first.
     source : Source
         What it was made of.
+    coarser : sequence of array
+        Those of the levels that are the source's own, which stay as they are.
     """
     axis = len(source.whole.leading)
     if not isinstance(levels, list) or math.prod(levels[0].shape[:axis]) > 1:
         return levels
-    known = [id(level) for level in (levels[0], levels[1], *(source.unread_coarser() or ()))]
+    known = [id(level) for level in (*levels[:2], *coarser)]
     ready: list[Any] = []
     for level in levels:
         if id(level) in known or max(level.shape[axis : axis + 2]) > LARGEST_PLANE:
