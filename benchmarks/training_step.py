@@ -58,13 +58,13 @@ def main() -> None:
         waiting = statistics.median(waits(batches))
         batches.close()
     half = str(half_precision(device)).removeprefix("torch.")
-    peaks = {name: peak_rate("float32" if name == PLAIN else half, device) for name in steps}
+    plain_peak, peak = peak_rate("float32", device), peak_rate(half, device)
     rows = [
         (
             name,
             f"{1 / taken:.2f}",
             f"{times[PLAIN] / taken:.2f}",
-            f"{100 * counts[name] / taken / peaks[name]:.0f} %",
+            f"{100 * counts[name] / taken / (plain_peak if name == PLAIN else peak):.0f} %",
         )
         for name, taken in times.items()
     ]

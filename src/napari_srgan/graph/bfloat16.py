@@ -100,7 +100,7 @@ class _Writer:
         weight = rounded_with_its_sum(layer.weight)
         bias = None if layer.bias is None else layer.bias.to(_HALF)
         source = self._at(layer.source, full=False)
-        if layer.source == self._last_sum and layer.source in self._full and layer.groups == 1:
+        if layer.source == self._last_sum and layer.groups == 1:
             source = self._in_two_parts(layer.source)
             weight = torch.cat([weight, weight], 1).contiguous(memory_format=torch.channels_last)
         self._add(place, replace(layer, source=source, weight=weight, bias=bias), full=False)

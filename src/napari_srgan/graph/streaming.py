@@ -131,11 +131,11 @@ class _Joined(_Value):
         self, spec: ValueSpec, band: int, height: int, width: int, parts: Sequence[_Value]
     ) -> None:
         super().__init__(spec, band, height, width, torch.device("meta"))
-        self._parts, self._dtype = parts, spec.dtype
+        self._parts = parts
 
     def rows(self, start: int, stop: int) -> Tensor:
         """Return rows of the image, a copy; those beyond its borders are zero."""
-        return joined([part.rows(start, stop) for part in self._parts], self._dtype)
+        return joined([part.rows(start, stop) for part in self._parts], self._spec.dtype)
 
 
 class RowStream:
