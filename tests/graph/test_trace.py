@@ -189,3 +189,26 @@ def test_reading_leaves_the_network_as_it_is(random_network) -> None:
     trace(network)
     after = network.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+@torch.no_grad()
+def test_what_is_written_in_place_is_taken_by_nobody_else() -> None:
+    """An image belongs to the caller, and a skip connection takes its value later."""
+
+    class Skips(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, 3, padding=1)
+
+        def forward(self, image: Tensor) -> Tensor:
+            first = F.leaky_relu(image, 0.5)
+            second = self.conv(first)
+            third = F.leaky_relu(second, 0.1) + first
+            fourth = F.leaky_relu(self.conv(third) + second, 0.2)
+            return fourth + fourth + image
+
+    network, image = Skips(), torch.randn(1, 1, 5, 4)
+    kept = image.clone()
+
+    torch.testing.assert_close(run_layers(trace(network), image), network(kept))
+    assert torch.equal(image, kept)

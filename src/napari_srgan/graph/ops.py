@@ -149,6 +149,7 @@ Layer: TypeAlias = (
     | Cast
 )
 Layers: TypeAlias = tuple[Layer, ...]
+_FRESH = (Convolution, Add, PixelShuffle)  # their values are memory of their own
 
 
 def sources_of(layer: Layer) -> tuple[int, ...]:
@@ -276,6 +277,19 @@ def compute(layer: Layer, inputs: list[Tensor]) -> Tensor:
     return layer.function(first, **layer.options)
 
 
+def _in_place(layer: Layer, inputs: list[Tensor]) -> Tensor:
+    """Return a layer's value, written over its first input where that can be.
+
+    Memory of many megabytes is new to the process each time, and costs as much as the arithmetic.
+    """
+    first, *others = inputs
+    if isinstance(layer, Add) and all(x.shape == first.shape for x in others):
+        return first.add_(*others)
+    if isinstance(layer, Pointwise) and layer.slope is not None:
+        return F.leaky_relu_(first, layer.slope)
+    return compute(layer, inputs)
+
+
 def run_layers(layers: Layers, x: Tensor) -> Tensor:
     """Return what the layers make of an image ``(n, c, h, w)``; values go at their last use.
 
@@ -284,10 +298,13 @@ def run_layers(layers: Layers, x: Tensor) -> Tensor:
     last, step = last_uses(layers), step_of(layers)
     values: dict[int, Tensor] = {0: x if step == 1 else padded_to_multiple(x, step)}
     for place, layer in enumerate(layers):
-        values[place + 1] = compute(layer, [values[source] for source in sources_of(layer)])
+        inputs = [values[source] for source in sources_of(layer)]
         for source in set(sources_of(layer)):
             if last[source] == place:
                 del values[source]
+        first = sources_of(layer)[0]
+        is_free = last[first] == place and first > 0 and isinstance(layers[first - 1], _FRESH)
+        values[place + 1] = _in_place(layer, inputs) if is_free else compute(layer, inputs)
     result = values[len(layers)]
     return result if step == 1 else cropped(result, x, scale_of(layers))
 

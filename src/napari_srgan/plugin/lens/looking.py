@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 
-REST = 40  # milliseconds that the view must have rested
+REST = 20  # milliseconds that the view must have rested
 NO_LAYER = "Select an image layer."
 _MOVING = ("affine", "rotate", "scale", "shear", "translate", "units", "axis_labels", "data")
 _SCOPES = {
