@@ -48,3 +48,10 @@ def test_the_pace_is_that_of_the_last_report(on_card, tmp_path) -> None:
     (folder / "training.csv").write_text("step,steps_per_second\n50,1.5\n100,2.5\n")
 
     assert on_card._pace(tmp_path) == 2.5
+
+
+def test_a_run_that_has_not_reported_has_no_pace(on_card, tmp_path) -> None:
+    assert on_card._pace(tmp_path) is None
+    (tmp_path / "pretrain").mkdir()
+    (tmp_path / "pretrain" / "training.csv").write_text("step,steps_per_second\n")
+    assert on_card._pace(tmp_path) is None

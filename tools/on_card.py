@@ -115,10 +115,11 @@ def _train(session: Session, options: argparse.Namespace) -> None:
     given += () if options.start_from is None else ("--start-from", options.start_from.absolute())
     probe, run = session.out / "probe", session.out / "run"
     steps = f"--set=pretrain.steps={PROBE_STEPS}"
-    if not session.run("probe", *TRAINING, "train", images, "--out", probe, *given, steps,
-                       "--report-every", 50, limit=0.3 * session.left()):  # fmt: skip
-        return
+    session.run("probe", *TRAINING, "train", images, "--out", probe, *given, steps,
+                "--report-every", 10, limit=0.3 * session.left())  # fmt: skip
     pace = _pace(probe)
+    if pace is None:
+        return
     count = int(pace * (session.left() - EXPORT_SECONDS) * 0.95)
     every = max(1, int(pace * SAVE_SECONDS))
     session.run("train", *TRAINING, "train", images, "--out", run, *given,
@@ -130,12 +131,14 @@ def _train(session: Session, options: argparse.Namespace) -> None:
         shutil.rmtree(cached, ignore_errors=True)
 
 
-def _pace(run: Path) -> float:
-    """Return the steps a second of a run's last report."""
-    (path,) = run.glob("pretrain/training.csv")
+def _pace(run: Path) -> float | None:
+    """Return the steps a second of a run's last report; None where it has not reported."""
+    path = run / "pretrain" / "training.csv"
+    if not path.is_file():
+        return None
     with path.open(encoding="utf-8", newline="") as file:
-        *_others, last = csv.DictReader(file)
-    return float(last["steps_per_second"])
+        rows = list(csv.DictReader(file))
+    return float(rows[-1]["steps_per_second"]) if rows else None
 
 
 def _parse() -> argparse.Namespace:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 Values = NDArray[np.floating]
 Law = tuple[float, float]
@@ -80,6 +79,8 @@ class Account:
 
 def account_of(expected: list[Values], found: list[Values]) -> Account:
     """Hold expected errors to those found, an array of each for each image."""
+    from scipy.stats import spearmanr  # takes as long to import as a third of torch
+
     ranks = [float(spearmanr(e, f).statistic) for e, f in zip(expected, found, strict=True)]
     all_expected, all_found = np.concatenate(expected), np.concatenate(found)
     seen, binned = _binned(all_expected, all_found)
