@@ -18,9 +18,10 @@ from scipy.ndimage import laplace, uniform_filter
 from napari_srgan.files.atomic import written_whole
 from napari_srgan.inference.run import upscale_array
 from napari_srgan.inference.settings import Settings
-from napari_srgan.resampling import Pixels, shrink
+from napari_srgan.resampling import Pixels
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.training.data.decoding import read_image
+from napari_srgan.training.data.degradations.reduce import Reduction
 from napari_srgan.training.data.sources import LeftOut, Source, check_outside, find_sources
 
 RECORD = "answers.json"
@@ -41,16 +42,30 @@ class Terms:
         For each image; 0 for whole images.
     side : int
         Of a patch, in low-resolution pixels.
+    reduction : Reduction
+        How images are made small.
     """
 
     model: str
     sha256: str
     patches: int
     side: int
+    reduction: Reduction
+
+    def record(self) -> object:
+        """Return what a file of JSON says of them."""
+        return json.loads(json.dumps(asdict(self)))
 
 
 def iter_answers(
-    model: Model, images: Path, out: Path, *, patches: int, side: int, settings: Settings
+    model: Model,
+    images: Path,
+    out: Path,
+    *,
+    patches: int,
+    side: int,
+    settings: Settings,
+    reduction: Reduction | None = None,
 ) -> Generator[tuple[int, int], None, list[LeftOut]]:
     """Write a model's answers: yield images done and to do, return those that were left out.
 
@@ -71,23 +86,32 @@ def iter_answers(
         Of a patch, in low-resolution pixels.
     settings : Settings
         How to compute.
+    reduction : Reduction, optional
+        How images are made small, what is drawn following from their names; left out, by the
+        benchmarks' kernel. Images that come with small ones keep those.
 
     Raises
     ------
     OSError
         If there are no images, or `out` cannot be written.
     ValueError
-        If `out` lies within the images, or holds answers of other terms.
+        If `out` lies within the images, or holds answers of other terms, or the reduction is of
+        another scale than the model.
     """
     check_outside(out, images)
+    reduction = reduction or Reduction("bicubic", model.scale)
+    if reduction.scale != model.scale:
+        wanted = f"{model.name} is for ×{model.scale}"
+        raise ValueError(f"{wanted}; the recipe is for ×{reduction.scale}.")
     sources = find_sources(images, scale=model.scale).training
-    folder = _Folder.begun(out, model.scale, Terms(model.name, model.sha256, patches, side))
+    terms = Terms(model.name, model.sha256, patches, side, reduction)
+    folder = _Folder.begun(out, model.scale, terms)
     left_out = []
     for done, source in enumerate(sources, 1):
         names = _names(source, patches)
         if not all(folder.has(name) for name in names):
             try:
-                low = _reduced(source, model)
+                low = _reduced(source, model, reduction)
                 boxes = _boxes(low, names, side) if patches else [_whole(low)]
             except (OSError, ValueError) as error:
                 left_out.append(LeftOut(source.name, str(error)))
@@ -115,12 +139,12 @@ class _Folder:
         record = out / RECORD
         if record.is_file():
             found = json.loads(record.read_text(encoding="utf-8"))
-            if found != asdict(terms):
+            if found != terms.record():
                 raise ValueError(f"{out} holds answers of {found}. Name another folder.")
         for folder in (made.highs, made.lows):
             folder.mkdir(parents=True, exist_ok=True)
         with written_whole(record) as part:
-            part.write_text(json.dumps(asdict(terms), indent=2) + "\n", encoding="utf-8")
+            part.write_text(json.dumps(terms.record(), indent=2) + "\n", encoding="utf-8")
         return made
 
     def has(self, name: str) -> bool:
@@ -146,7 +170,7 @@ def _names(source: Source, patches: int) -> list[str]:
     return [f"{name}-{number}" for number in range(patches)] if patches else [name]
 
 
-def _reduced(source: Source, model: Model) -> Pixels:
+def _reduced(source: Source, model: Model, reduction: Reduction) -> Pixels:
     """Return the low-resolution image ``(h, w, channels)`` of a source."""
     high = read_image(source.high, model.network.channels)
     if high.dtype != np.uint8:
@@ -154,7 +178,8 @@ def _reduced(source: Source, model: Model) -> Pixels:
     if source.low is not None:
         return read_image(source.low, model.network.channels).astype(np.uint8)
     h, w = (side - side % model.scale for side in high.shape[:2])
-    return shrink(high[:h, :w].astype(np.uint8), model.scale)
+    low, _ = reduction(high[:h, :w], [0, crc32(source.name.encode())])
+    return low.astype(np.uint8)
 
 
 @dataclass(frozen=True)

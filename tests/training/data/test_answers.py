@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from napari_srgan.resampling import enlarge, shrink
 from napari_srgan.training.cli import app
 from napari_srgan.training.data.answers import iter_answers, with_colours_of
 from napari_srgan.training.data.decoding import read_image
+from napari_srgan.training.data.degradations.reduce import Reduction
 from napari_srgan.training.data.sources import find_sources
 from napari_srgan.training.metrics.perceptual import colour_drift
 
@@ -53,6 +55,23 @@ def test_training_finds_each_answer_with_the_image_that_it_answers(tmp_path, ima
     assert np.array_equal(low, shrink(high))
     expected = with_colours_of(low, upscale_array(low, model, settings=SETTINGS), 4)
     assert np.array_equal(read(pairs["a.png"].high), expected)
+
+
+def test_a_teacher_answers_degraded_images_as_they_are(tmp_path, images, random_model):
+    model, reduction = random_model(), Reduction("second-order", 4)
+    answered(model, images, tmp_path / "out", reduction=reduction)
+    (pair,) = (p for p in find_sources(tmp_path / "out").training if p.high.stem == "a.png")
+    high = read(images / "a.png")[:96, :120]
+    low = read(pair.low)
+    assert np.array_equal(low, reduction(high, [0, crc32(b"a.png")])[0])
+    assert not np.array_equal(low, shrink(high))
+    expected = with_colours_of(low, upscale_array(low, model, settings=SETTINGS), 4)
+    assert np.array_equal(read(pair.high), expected)
+    answered(model, images, tmp_path / "out", reduction=reduction)
+    with pytest.raises(ValueError, match="holds answers of"):
+        answered(model, images, tmp_path / "out")
+    with pytest.raises(ValueError, match="is for ×4; the recipe is for ×2"):
+        answered(model, images, tmp_path / "two", reduction=Reduction("bicubic", 2))
 
 
 def test_patches_are_where_texture_is_and_the_same_each_time(tmp_path, images, random_model):
