@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,18 @@ def test_a_process_that_was_killed_is_told_with_what_to_do(widget):
     (training.folder / "output.txt").write_text("…\nError: no room\n", encoding="utf-8")
     widget.watching.look()
     assert widget.watching.controls.state.value.startswith("⚠ no room\n")
+
+
+def test_a_disk_that_is_full_is_told_as_what_ended_a_training(widget, monkeypatch):
+    training = begun("full", Status("training", step=3, steps=9, process=2**22 + 1, began=1.0))
+    usage = shutil.disk_usage(training.folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2**20))
+    widget._renew("full")
+    said = widget.watching.controls.state.value
+    assert "The disk is full. Make room, then go on: at most a minute is lost." in said
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2**34))
+    widget.watching.look()
+    assert "disk" not in widget.watching.controls.state.value
 
 
 def test_what_is_missing_is_told_before_anything_begins(widget):
