@@ -55,3 +55,24 @@ def test_a_run_that_has_not_reported_has_no_pace(on_card, tmp_path) -> None:
     (tmp_path / "pretrain").mkdir()
     (tmp_path / "pretrain" / "training.csv").write_text("step,steps_per_second\n")
     assert on_card._pace(tmp_path) is None
+
+
+def test_a_training_that_has_to_be_stopped_leaves_time_for_its_export(
+    on_card, tmp_path, monkeypatch
+) -> None:
+    now, limits = [0.0], {}
+
+    def run(session, name: str, *command: object, limit: float) -> bool:
+        limits[name] = limit
+        now[0] += limit + on_card.STOP_SECONDS
+        return False
+
+    monkeypatch.setattr(on_card.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(on_card.Session, "run", run)
+    monkeypatch.setattr(on_card, "_pace", lambda _: 0.3)
+    monkeypatch.setattr(sys, "argv", ["on_card", str(tmp_path / "out"), "images"])
+
+    on_card.main()
+
+    assert list(limits) == ["tests", "card", "step", "probe", "train", "export"]
+    assert limits["export"] >= on_card.STOP_SECONDS

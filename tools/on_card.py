@@ -23,7 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TRAINING = (sys.executable, "-m", "napari_srgan.training")
 PROBE_STEPS = 300  # by which the pace is found
-EXPORT_SECONDS = 40  # kept for the end: the last checkpoint, validation, export
+EXPORT_SECONDS = 60  # kept for the end: the last checkpoint, validation, export
+STOP_SECONDS = EXPORT_SECONDS / 2  # at most, for a part that is told to stop
 SAVE_SECONDS = 60
 
 
@@ -80,7 +81,7 @@ class Session:
 def _stop(work: subprocess.Popen[bytes]) -> None:
     work.send_signal(signal.SIGINT)
     try:
-        work.wait(EXPORT_SECONDS / 2)
+        work.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         work.kill()
         work.wait()
@@ -124,7 +125,7 @@ def _train(session: Session, options: argparse.Namespace) -> None:
     every = max(1, int(pace * SAVE_SECONDS))
     session.run("train", *TRAINING, "train", images, "--out", run, *given,
                 f"--set=pretrain.steps={count}", "--save-every", every,
-                "--validate-every", count, limit=session.left() - EXPORT_SECONDS / 2)  # fmt: skip
+                "--validate-every", count, limit=session.left() - EXPORT_SECONDS)  # fmt: skip
     session.run("export", *TRAINING, "export", run, session.out / "trained.safetensors",
                 limit=session.left())  # fmt: skip
     for cached in (session.out / "cache", probe):  # large, and of no use elsewhere
