@@ -139,8 +139,7 @@ def _rms(weights: Tensor) -> float:
 def _kernels_for_muon(network: nn.Module, optimizer: str) -> list[nn.Parameter]:
     if optimizer == "adam":
         return []
-    kernels = [p for p in network.parameters() if p.ndim == 4]
-    return kernels[1:-1]
+    return [p for p in network.parameters() if p.ndim == 4][1:-1]
 
 
 def _rows(kernel: Tensor) -> Tensor:

@@ -283,7 +283,8 @@ def _in_place(layer: Layer, inputs: list[Tensor]) -> Tensor:
     Memory of many megabytes is new to the process each time, and costs as much as the arithmetic.
     """
     first, *others = inputs
-    if isinstance(layer, Add) and all(x.shape == first.shape for x in others):
+    alike = all((x.shape, x.dtype) == (first.shape, first.dtype) for x in others)
+    if isinstance(layer, Add) and alike:  # else the sum has another shape, or a wider type
         return first.add_(*others)
     if isinstance(layer, Pointwise) and layer.slope is not None:
         return F.leaky_relu_(first, layer.slope)
