@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from functools import partial
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -44,6 +48,19 @@ def test_a_file_is_upscaled_and_its_target_printed(tmp_path, model) -> None:
     assert result.exit_code == 0, result.output
     assert str(tmp_path / "out" / "a.png") in result.stdout
     assert read_picture(tmp_path / "out" / "a.png").data.shape == (24, 36)
+
+
+def test_no_bar_is_drawn_into_a_file_and_a_long_run_is_told_in_words(
+    tmp_path, model, monkeypatch
+) -> None:
+    source = tmp_path / "a.tif"
+    write_picture(source, Picture(np.full((400, 400), 7, np.uint8), rgb=False))
+    clock = count(step=100.0)  # seconds: whatever is done takes minutes
+    monkeypatch.setattr("napari_srgan.cli.time", SimpleNamespace(monotonic=partial(next, clock)))
+    result = call("upscale", source, "-o", tmp_path / "out", "--model", model)
+    assert result.exit_code == 0, result.output
+    (line,) = result.stderr.splitlines()  # a bar is drawn over itself, by carriage returns
+    assert re.fullmatch(r"a\.tif: about \d+ (min|s|h) left\.", line)
 
 
 def test_a_bad_file_is_named_and_the_others_are_done(tmp_path, model) -> None:

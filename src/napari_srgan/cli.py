@@ -17,10 +17,6 @@ from napari_srgan.terminal import forgive_output, say, warnings_printed
 
 # torch takes a second to import: the commands that need it do so themselves.
 if TYPE_CHECKING:
-    from typing import NoReturn
-
-    from tqdm import tqdm
-
     from napari_srgan.batch import Task
     from napari_srgan.inference.settings import Progress, Settings
     from napari_srgan.store.checkpoint import Model
@@ -127,16 +123,13 @@ def _upscale_one(
     task: Task, model: Model, normalize: str, settings: Settings, channel_axis: int | None
 ) -> bool:
     """Upscale one file with a progress bar, and return whether that succeeded."""
-    from tqdm import tqdm
-
     from napari_srgan.batch import iter_task
 
     try:
-        with tqdm(desc=task.source.name, unit="px", unit_scale=True, leave=False) as bar:
-            steps = iter_task(
-                task, model, normalize=normalize, settings=settings, channel_axis=channel_axis
-            )
-            _with_bar(steps, bar)
+        steps = iter_task(
+            task, model, normalize=normalize, settings=settings, channel_axis=channel_axis
+        )
+        _with_bar(steps, task.source.name)
     except (OSError, ValueError, TypeError, MemoryError, FloatingPointError) as error:
         named = str(task.source) in str(error)
         say(str(error) if named else f"{task.source}: {error}", err=True)
@@ -188,8 +181,6 @@ def _upscale_store(
     windows: Windows,
 ) -> None:
     """Upscale an OME-Zarr image with a progress bar, or go on where it was interrupted."""
-    from tqdm import tqdm
-
     from napari_srgan.ngff.stored import open_image
     from napari_srgan.volume.upscale import is_unfinished, iter_upscale_store
 
@@ -198,20 +189,16 @@ def _upscale_store(
         say(f"Going on with {target}, if it was begun with the same choices.", err=True)
     with _told(), warnings_printed("napari_srgan"):
         try:
-            with tqdm(desc=source.name, unit="px", unit_scale=True, leave=False) as bar:
-                _with_bar(
-                    iter_upscale_store(
-                        source,
-                        target,
-                        model,
-                        normalize=normalize,
-                        settings=settings,
-                        channel_axis=channel_axis,
-                        windows=windows,
-                    ),
-                    bar,
-                    planes,
-                )
+            steps = iter_upscale_store(
+                source,
+                target,
+                model,
+                normalize=normalize,
+                settings=settings,
+                channel_axis=channel_axis,
+                windows=windows,
+            )
+            _with_bar(steps, source.name, planes)
         except KeyboardInterrupt:
             say("Stopped. The same command goes on where it was.", err=True)
             raise typer.Exit(INTERRUPTED) from None
@@ -265,8 +252,6 @@ def report(
     result does not explain. It takes nine times as long as upscaling.
     """
     with _told():
-        from tqdm import tqdm
-
         from napari_srgan.files import read_picture
         from napari_srgan.files.atomic import written_whole
         from napari_srgan.inference.settings import Settings
@@ -284,8 +269,7 @@ def report(
         steps = iter_report(
             picture, image.name, loaded, sure, normalize=normalize, settings=settings
         )
-        with tqdm(desc=image.name, unit="px", unit_scale=True, leave=False) as bar:
-            text = _with_bar(steps, bar)
+        text = _with_bar(steps, image.name)
         with written_whole(output) as part:
             part.write_text(text, encoding="utf-8")
         say(str(output))
@@ -302,17 +286,19 @@ def _check_page(output: Path, *, overwrite: bool) -> None:
         raise FileExistsError(f"{output} exists. Use --overwrite to replace it.")
 
 
-def _with_bar(
-    steps: Generator[Progress, None, Result], bar: tqdm[NoReturn], planes: int = 1
-) -> Result:
-    """Do the work of a generator under a progress bar, and return its result.
+def _with_bar(steps: Generator[Progress, None, Result], name: str, planes: int = 1) -> Result:
+    """Do the work of a generator under a bar of pixels, and return its result.
 
-    What takes minutes is told once, as soon as it is known: how long, for how many planes.
+    What takes minutes is told once, as soon as it is known: how long, for how many planes. No bar
+    is drawn where it would go to a file.
     """
+    from tqdm import tqdm
+
     from napari_srgan.inference.settings import finish, iter_mapped
     from napari_srgan.volume.budget import WORTH_TELLING, Budget, in_words
 
     budget, told = Budget(), False
+    bar = tqdm(desc=name, unit="px", unit_scale=True, leave=False, disable=None)
 
     def show(progress: Progress) -> None:
         nonlocal told
@@ -322,9 +308,10 @@ def _with_bar(
         if left is not None and left > WORTH_TELLING and not told:
             told = True
             of_what = f" for {planes} planes" if planes > 1 else ""
-            bar.write(f"{bar.desc}: about {in_words(left)} left{of_what}.", file=sys.stderr)
+            bar.write(f"{name}: about {in_words(left)} left{of_what}.", file=sys.stderr)
 
-    return finish(iter_mapped(steps, show))
+    with bar:
+        return finish(iter_mapped(steps, show))
 
 
 @app.command()

@@ -107,7 +107,11 @@ class _PackingBar:
         if self._bar is None or progress.done < self._bar.n:  # begun again, or other images
             self.close()
             self._bar = tqdm(
-                desc="decoding images", total=progress.total, unit="image", leave=False
+                desc="decoding images",
+                total=progress.total,
+                unit="image",
+                leave=False,
+                disable=None,  # where it would go to a file
             )
         self._bar.update(progress.done - self._bar.n)
 
@@ -154,7 +158,7 @@ def with_bar(steps: Generator[tuple[int, int], None, Result]) -> Result:
 
     from napari_srgan.inference.settings import finish, iter_mapped
 
-    with tqdm(unit="image", leave=False) as bar:
+    with tqdm(unit="image", leave=False, disable=None) as bar:
 
         def show(images: tuple[int, int]) -> None:
             done, bar.total = images

@@ -244,8 +244,9 @@ FAILURES = {
         after=1,
         of="checkerboard",
         text="A checkerboard begins: the periods of 2 or 4 pixels stand out by {checkerboard:.2f}. "
-        "Look at the validation images. A run with adversarial.grid_weight above 0 (10 is a start) "
-        "draws none; else lower the learning rate, or take an earlier checkpoint.",
+        "Look at the validation images. More of pretrain.mesh_weight, or in phase 2 of "
+        "adversarial.grid_weight (10 is a start), takes it away; else lower the learning rate, or "
+        "take an earlier checkpoint.",
     ),
     "too_sharp": _Failure(
         _above("high_frequency", TOO_SHARP, SHARP),
