@@ -4,18 +4,12 @@
 
 Measures each model of `weights/registry.json` whose file lies beside it, in float32, on Set5 and
 Set14 below BENCHMARKS, and writes: in the registry digest, size and metrics; in each card
-`weights/NAME.md` the facts of the file, then the scores; in the README the table of models; in
-`docs/comparison.md` papers' tables, what is measured beside their figures. In Markdown these stand
-between `measured` marks. With --check nothing is written: each number that
-differs is named, and the exit status is then 1. A number agrees within one unit of the last digit
-that the tables show, for processors round differently.
-
-
 `weights/NAME.md` the facts of the file, then the scores, then, of a model whose errors follow from
-their spread by a law, how true that is there; in the README the table of models. In Markdown these
-stand between `measured` marks. With --check nothing is written: each number that differs is named,
-and the exit status is then 1. A number agrees within one unit of the last digit that the tables
-show, for processors round differently.
+their spread by a law, how true that is there; in the README the table of models; in
+`docs/comparison.md` papers' tables, what is measured beside their figures. In Markdown these stand
+between `measured` marks. With --check nothing is written: each number that differs is named, and
+the exit status is then 1. A number agrees within one unit of the last digit that the tables show,
+for processors round differently.
 
 LPIPS and DISTS look through AlexNet and VGG16, whose weights are found where `evaluate` finds them,
 or in a folder. Without them nothing is filled in; a check leaves those columns as they are.
