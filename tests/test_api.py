@@ -98,6 +98,22 @@ def test_a_model_can_be_named_loaded_or_a_file(random_model, tmp_path):
     assert (by_model == by_loaded).all()
 
 
+def test_a_model_of_several_scales_upscales_by_the_one_asked_for():
+    image, loaded = random_image((9, 11, 3)), ns.load_model("mdsr", scale=3)
+
+    named = ns.upscale(image, "mdsr", scale=3, **FAST)
+
+    assert named.shape == (27, 33, 3)
+    np.testing.assert_array_equal(named, ns.upscale(image, loaded, **FAST))
+    np.testing.assert_array_equal(named, ns.assess(image, "mdsr", scale=3, **FAST).upscaled)
+    assert ns.upscale(image, loaded, scale=2, **FAST).shape == (18, 22, 3)
+
+
+def test_a_scale_that_a_model_has_not_is_refused_with_models_that_have_it():
+    with pytest.raises(ValueError, match=r"by 4, not by 2\. Models that do: mdsr"):
+        ns.upscale(random_image((9, 11, 3)), scale=2)
+
+
 def test_progress_is_yielded_and_the_result_returned(random_model):
     image = random_image((50, 60))
 

@@ -63,6 +63,7 @@ def upscale(
     image: dask.array.Array,
     model: str | Path | Model = ...,
     *,
+    scale: int | None = ...,
     rgb: bool | None = ...,
     device: str = ...,
     precision: str = ...,
@@ -81,6 +82,7 @@ def upscale(
     image: npt.ArrayLike,
     model: str | Path | Model = ...,
     *,
+    scale: int | None = ...,
     rgb: bool | None = ...,
     device: str = ...,
     precision: str = ...,
@@ -99,6 +101,7 @@ def upscale(
     image: npt.ArrayLike,
     model: str | Path | Model = ...,
     *,
+    scale: int | None = ...,
     rgb: bool | None = ...,
     device: str = ...,
     precision: str = ...,
@@ -117,6 +120,7 @@ def upscale(
     image: napari.layers.Image,
     model: str | Path | Model = ...,
     *,
+    scale: int | None = ...,
     rgb: bool | None = ...,
     device: str = ...,
     precision: str = ...,
@@ -133,6 +137,7 @@ def upscale(
     image: Any,
     model: str | Path | Model = DEFAULT_MODEL,
     *,
+    scale: int | None = None,
     rgb: bool | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -145,7 +150,7 @@ def upscale(
     level: int = 0,
     out: Any = None,
 ) -> Any:
-    """Upscale an image by the model's factor, ×4 with the models that ship.
+    """Upscale an image by a model's factor, ×4 unless another is asked for.
 
     Parameters
     ----------
@@ -155,6 +160,8 @@ def upscale(
         is taken as what it shows: palettes, CMYK and other modes become RGB or RGBA.
     model : str, Path or Model
         A name that :func:`list_models` gives, the path of a checkpoint, or a loaded model.
+    scale : int, optional
+        The factor, of a model that has several, such as ``mdsr``; left out, its own.
     rgb : bool, optional
         Whether the last axis holds colours. Left out, an axis of 3 or 4 after two others does; a
         layer knows.
@@ -224,6 +231,7 @@ def upscale(
         iter_upscale(
             image,
             model,
+            scale=scale,
             rgb=rgb,
             device=device,
             precision=precision,
@@ -244,6 +252,7 @@ def iter_upscale(
     image: dask.array.Array,
     model: str | Path | Model = ...,
     *,
+    scale: int | None = ...,
     rgb: bool | None = ...,
     device: str = ...,
     precision: str = ...,
@@ -262,6 +271,7 @@ def iter_upscale(
     image: npt.ArrayLike,
     model: str | Path | Model = ...,
     *,
+    scale: int | None = ...,
     rgb: bool | None = ...,
     device: str = ...,
     precision: str = ...,
@@ -280,6 +290,7 @@ def iter_upscale(
     image: npt.ArrayLike,
     model: str | Path | Model = ...,
     *,
+    scale: int | None = ...,
     rgb: bool | None = ...,
     device: str = ...,
     precision: str = ...,
@@ -298,6 +309,7 @@ def iter_upscale(
     image: napari.layers.Image,
     model: str | Path | Model = ...,
     *,
+    scale: int | None = ...,
     rgb: bool | None = ...,
     device: str = ...,
     precision: str = ...,
@@ -314,6 +326,7 @@ def iter_upscale(
     image: Any,
     model: str | Path | Model = DEFAULT_MODEL,
     *,
+    scale: int | None = None,
     rgb: bool | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -336,7 +349,7 @@ def iter_upscale(
             "out is for arrays. Upscale a layer's data, or store a dask array: result.to_zarr(…)."
         )
     _check_level(image, level)
-    loaded = load_model(model)
+    loaded = load_model(model, scale=scale)
     settings = Settings(device, precision, tile, nan, quality, consistent)
     if _is_layer(image):
         return _iter_layer(image, level, loaded, rgb, normalize, channel_axis, settings)
@@ -357,6 +370,7 @@ def assess(
     image: Any,
     model: str | Path | Model = DEFAULT_MODEL,
     *,
+    scale: int | None = None,
     faithful: str | Path | Model | None = None,
     rgb: bool | None = None,
     device: str = "auto",
@@ -382,7 +396,7 @@ def assess(
     faithful : str, Path or Model, optional
         What the detail of a generative model is compared with. Default: a bundled faithful model of
         the same scale; none for a model that is faithful itself.
-    rgb, device, precision, tile, normalize, channel_axis, nan, quality, consistent, level
+    scale, rgb, device, precision, tile, normalize, channel_axis, nan, quality, consistent, level
         As for :func:`upscale`.
 
     Returns
@@ -401,6 +415,7 @@ def assess(
         iter_assess(
             image,
             model,
+            scale=scale,
             faithful=faithful,
             rgb=rgb,
             device=device,
@@ -420,6 +435,7 @@ def iter_assess(
     image: Any,
     model: str | Path | Model = DEFAULT_MODEL,
     *,
+    scale: int | None = None,
     faithful: str | Path | Model | None = None,
     rgb: bool | None = None,
     device: str = "auto",
@@ -434,8 +450,8 @@ def iter_assess(
 ) -> Generator[Progress, None, Assessment]:
     """Assess as :func:`assess` does, yielding :class:`Progress`; closing it stops the work."""
     _check_level(image, level)
-    loaded = load_model(model)
-    sure = faithful_counterpart(loaded) if faithful is None else load_model(faithful)
+    loaded = load_model(model, scale=scale)
+    sure = _compared_with(faithful, loaded)
     settings = Settings(device, precision, tile, nan, quality, consistent)
     layer, pixels = None, image
     if _is_layer(image):
@@ -455,6 +471,14 @@ def iter_assess(
     if layer is None:
         return steps
     return _iter_assess_layer(layer, level, steps, loaded, normalize, settings)
+
+
+def _compared_with(faithful: str | Path | Model | None, model: Model) -> Model | None:
+    """Return what a model's detail is compared with, at its scale where that has it."""
+    if faithful is None:
+        return faithful_counterpart(model)
+    sure = load_model(faithful)
+    return sure.at_scale(model.scale) if model.scale in sure.scales else sure
 
 
 def _iter_assess_layer(
