@@ -159,6 +159,9 @@ class Pretrain:
     mesh_weight: float = _setting(
         0.0, "Weight of patterns of the scale's period, weak ones too (paper: 0)."
     )
+    variation_weight: float = _setting(
+        0.0, "Weight of total variation (§3.4: 2e-8 for SRResNet-VGG22, else 0)."
+    )
     rate_of: str = _setting(
         "network",
         "Whose rate it is: the network's, or each layer's, in parts of its size at the start.",

@@ -46,6 +46,7 @@ def test_a_recipe_of_the_paper_has_its_numbers(name: str) -> None:
     assert (first.steps, first.learning_rate, first.beta1) == (10**6, 1e-4, 0.9)
     assert (first.schedule, first.warmup, first.start) == ("constant", 0, "paper")
     assert first.content_loss == ("vgg22" if name == "srresnet-vgg22" else "mse")
+    assert first.variation_weight == (2e-8 if name == "srresnet-vgg22" else 0)
     assert recipe.vgg_scale == pytest.approx(1 / 12.75)
     assert recipe.precision == "float32"
     if name.startswith("srgan"):

@@ -170,6 +170,21 @@ def _window(upscaled: Tensor, scale: int) -> int:
     return min(_WINDOW, *(side // scale for side in upscaled.shape[2:]))
 
 
+def total_variation(upscaled: Tensor) -> Tensor:
+    """Return the total variation of images: how much neighbouring pixels differ, all of it summed.
+
+    That of SRResNet-VGG22 (§3.4), whose weight the paper gives, 2e-8, and no definition. This is
+    the one of Rudin, Osher & Fatemi (1992): the length of the differences to the neighbours to the
+    right and below, summed over the pixels and the channels, averaged over the images.
+    """
+    image = F.pad(upscaled.float(), (0, 1, 0, 1), mode="replicate")
+    across = image[..., :-1, 1:] - image[..., :-1, :-1]
+    down = image[..., 1:, :-1] - image[..., :-1, :-1]
+    lengths = (across.square() + down.square() + _NO_ZERO).sqrt() - _NO_ZERO**0.5
+    summed: Tensor = lengths.sum(dim=(1, 2, 3))
+    return summed.mean()
+
+
 def overshoot_loss(upscaled: Tensor, high: Tensor) -> Tensor:
     """Return how far pixels lie outside the original's range nearby (not in the paper).
 

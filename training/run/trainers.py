@@ -27,6 +27,7 @@ from napari_srgan.training.optimise.losses import (
     l1_loss,
     mesh_loss,
     overshoot_loss,
+    total_variation,
 )
 from napari_srgan.training.optimise.optimizers import NetworkOptimizer
 from napari_srgan.training.optimise.precision import Autocast
@@ -187,6 +188,8 @@ class PretrainTrainer:
             terms["l1"] = phase.l1_weight * l1_loss(upscaled, high) / 2  # on [0, 1]
         if phase.mesh_weight:
             terms["mesh"] = phase.mesh_weight * mesh_loss(upscaled, high, scale)
+        if phase.variation_weight:
+            terms["variation"] = phase.variation_weight * total_variation(upscaled)
         return terms
 
     def state(self) -> State:

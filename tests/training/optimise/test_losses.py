@@ -15,6 +15,7 @@ from napari_srgan.training.optimise.losses import (
     mesh_loss,
     overshoot_loss,
     pixel_loss,
+    total_variation,
 )
 from napari_srgan.training.optimise.vgg import load_vgg
 
@@ -321,6 +322,23 @@ def test_the_mesh_loss_has_a_gradient_where_there_is_no_mesh() -> None:
 def test_the_grid_loss_leaves_colour_to_others_and_takes_small_crops() -> None:
     high = torch.zeros(1, 3, 8, 12)
     assert float(grid_loss(high + 0.5, high, 4)) == pytest.approx(0, abs=1e-6)
+
+
+def test_total_variation_sums_the_steps_of_an_image_and_leaves_flat_ones_alone() -> None:
+    flat = torch.full((2, 3, 8, 12), 0.25, requires_grad=True)
+    found = total_variation(flat)
+    found.backward()
+    assert flat.grad is not None
+    assert float(found.detach()) == pytest.approx(0, abs=1e-6)
+    assert bool((flat.grad == 0).all())
+
+    edge = torch.zeros(1, 3, 8, 12)
+    edge[..., 5:] = 0.5
+    corner = torch.zeros(1, 1, 8, 12)
+    corner[..., 3, 3] = 1.0
+    assert float(total_variation(edge)) == pytest.approx(3 * 8 * 0.5, rel=1e-3)
+    assert float(total_variation(edge.repeat(4, 1, 1, 1))) == pytest.approx(12, rel=1e-3)
+    assert float(total_variation(corner)) == pytest.approx(2**0.5 + 1 + 1, rel=1e-3)
 
 
 def test_echoes_beside_an_edge_are_overshoot_and_moved_texture_is_none() -> None:
