@@ -24,8 +24,9 @@ log = logging.getLogger(__name__)
 
 NORMALIZE = ("dtype", "auto")
 OPTIMIZERS = ("adam", "muon")
+PIXEL_LOSSES = ("mse", "l1", "luminance", "psnr")
 CONTENT_LOSSES = (
-    *("mse", "l1", "luminance", "psnr"),
+    *PIXEL_LOSSES,
     *("vgg22", "vgg54", "vgg16-22", "vgg16-53", "lpips-vgg"),
 )
 BATCH_NORM = ("train", "frozen")

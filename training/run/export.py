@@ -15,7 +15,7 @@ from napari_srgan.models.generator import Generator
 from napari_srgan.store.checkpoint import load_checkpoint, rounded_to_half, save_checkpoint
 from napari_srgan.store.generative import as_metadata, either, generative_by
 from napari_srgan.store.self_test import make_self_test
-from napari_srgan.training.config import Recipe
+from napari_srgan.training.config import PIXEL_LOSSES, Recipe
 from napari_srgan.training.data.degradations.reduce import reduction_of
 from napari_srgan.training.run.checkpoints import Checkpoints
 from napari_srgan.training.run.folder import PHASES, RunFolder, digest_of
@@ -65,7 +65,7 @@ def export_generator(
         "phase": phase,
         "generator": which,
         "step": str(step),
-        **as_metadata(phase == "adversarial"),
+        **as_metadata(_invents(phase, recipe, described.pop("shown_invented", False))),
         **{key: json.dumps(value) for key, value in described.items()},
     }
     entry = _write(target, network, metadata, half)
@@ -142,6 +142,16 @@ def check_target(target: Path) -> None:
             f"{target.with_suffix(SUFFIX).name}."
         )
     check_place(target)
+
+
+def _invents(phase: str, recipe: Recipe, shown: bool | None) -> bool | None:
+    """Return whether a generator invents detail.
+
+    By pixels it learns what is right on average. By features, or against a discriminator, it learns
+    what looks right, and by whatever it was shown it learns to do as that does.
+    """
+    content = recipe.pretrain.content_loss
+    return either(phase == "adversarial" or content not in PIXEL_LOSSES, shown)
 
 
 def _in_use(settings: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:

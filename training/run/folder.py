@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ import torch
 
 from napari_srgan import __version__
 from napari_srgan.files.atomic import written_whole
+from napari_srgan.store.checkpoint import load_checkpoint
+from napari_srgan.store.generative import either
 from napari_srgan.training.config import Recipe, from_settings, settings_of
+from napari_srgan.training.data.answers import RECORD
 from napari_srgan.training.data.pack import Pack
 from napari_srgan.training.run.checkpoints import Checkpoints, read_state
 from napari_srgan.training.run.damaged import read_json
@@ -101,6 +104,7 @@ class RunFolder:
             "vgg": dict(vgg),
             "weights": digest_of(weights) if weights else "",
             "teacher": digest_of(teacher) if teacher else "",
+            "shown_invented": _shows_invented(data, (weights, teacher)),
             "began": datetime.now(UTC).isoformat(timespec="seconds"),
             "napari-srgan": __version__,
             "torch": torch.__version__,
@@ -136,6 +140,17 @@ class RunFolder:
             raise ValueError(
                 f"{self.path} holds another run: {'; '.join(other)}. Use another --out."
             )
+
+
+def _shows_invented(data: Path, models: Iterable[Path | None]) -> bool | None:
+    """Return whether a run begins with or learns from what invents detail; None if not known.
+
+    Of images that a network answered nothing is known: their originals are not there.
+    """
+    known: bool | None = None if (data / RECORD).is_file() else False
+    for model in filter(None, models):
+        known = either(known, load_checkpoint(model).generative)
+    return known
 
 
 def digest_of(model: Path) -> str:

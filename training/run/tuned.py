@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from napari_srgan.store.generative import in_words
 from napari_srgan.training.run.folder import RunFolder
 from napari_srgan.training.run.tuning_plan import LPIPS, FineTuning
 
@@ -65,7 +66,7 @@ class Tuned:
 
 def card_of(job: FineTuning, tuned: Tuned, run: RunFolder) -> str:
     """Return the card of a model that was fine-tuned: what it is, measures, and is made of."""
-    described = run.described()
+    described, invents = run.described(), in_words(tuned.entry["generative"])
     settings = json.dumps(dict(job.changes), ensure_ascii=False) if job.changes else "none"
     titles = [title for name, (title, _) in _SHOWN.items() if name in tuned.after]
     return f"""# {tuned.entry["name"]}
@@ -79,7 +80,7 @@ kind. It is as good on others as they are like these.
 | {tuned.entry["name"]} | {_figures(tuned.after)} |
 
 - file: `{job.target.name}`, sha256 `{tuned.entry["sha256"]}`
-- scale: {tuned.entry["scale"]}, family: {tuned.entry["family"]}, generative: no
+- scale: {tuned.entry["scale"]}, family: {tuned.entry["family"]}, {invents}
 - begun with: sha256 `{described["weights"]}`
 - recipe: `{job.recipe}`; settings changed: {settings}
 - time allowed: {job.seconds / 60:.0f} minutes, from {described["began"]}

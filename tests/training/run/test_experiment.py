@@ -696,6 +696,31 @@ def test_a_content_loss_looks_through_vgg16_from_a_folder_of_files(tmp_path, ima
         run(other)
 
 
+@pytest.mark.parametrize(
+    ("start", "loss", "answered", "expected"),
+    [
+        ("false", "l1", False, False),
+        ("true", "l1", False, True),  # it draws already
+        ("unknown", "l1", False, None),
+        ("false", "l1", True, None),  # by whom, and what that draws, is not known
+        ("false", "vgg16-22", True, True),
+    ],
+)
+def test_what_was_shown_invented_detail_or_learned_what_looks_right_is_not_called_faithful(
+    tmp_path, images, random_network, start: str, loss: str, answered: bool, expected: bool | None
+) -> None:
+    given = tmp_path / "start.safetensors"
+    network = random_network(blocks=1, batch_norm=True)
+    save_checkpoint(given, network, {"name": "start", "invents": start})
+    if answered:
+        (images / "answers.json").write_text("{}")
+    recipe = small(pretrain__content_loss=loss)
+    run(plan_of(images, tmp_path / "run", recipe, start_from=given, random_vgg=True))
+    target = tmp_path / "made.safetensors"
+    entry = export_generator(RunFolder(tmp_path / "run"), target, "made", which="plain")
+    assert entry["generative"] is load_checkpoint(target).generative is expected
+
+
 def test_answers_are_learned_by_lpips_from_a_start_whose_norms_are_folded(
     tmp_path, images, random_network
 ) -> None:

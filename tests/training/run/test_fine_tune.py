@@ -49,7 +49,8 @@ def images(tmp_path: Path) -> Path:
 def start(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     path = tmp_path / "start.safetensors"
-    save_checkpoint(path, SRResNet(blocks=1, features=8).eval(), {"name": "start"})
+    network = SRResNet(blocks=1, features=8).eval()
+    save_checkpoint(path, network, {"name": "start", "invents": "false"})
     return path
 
 
@@ -75,6 +76,7 @@ def test_a_model_its_card_and_a_comparison_come_out(tmp_path, images, start):
     card = target.with_suffix(".md").read_text(encoding="utf-8")
     assert "# mine" in card
     assert "fine-tuned on 5 images of images" in card
+    assert "family: srresnet, invents no detail" in card
     assert str(tmp_path) not in card.replace(str(start), "")
 
 
