@@ -329,7 +329,12 @@ def test_models_are_names_that_know_what_they_are(own_model):
     assert "srgan-x4" in models
     assert str(models) == str([str(name) for name in models])
     own_model("found", invents=None)
-    assert [name for name in models if name.generative] == ["srgan-x4", "srgan-photo-x4", "mine"]
+    assert [name for name in models if name.generative] == [
+        "srgan-x4",
+        "srgan-small-x4",
+        "srgan-photo-x4",
+        "mine",
+    ]
     found = ns.list_models()[-1]
     assert (found, found.generative) == ("found", None)
     first, mine = models[0], models[-1]
