@@ -93,6 +93,11 @@ def upscale_sample(viewer: napari.Viewer, timeout: float) -> float:
         raise DemoError(f"{PLUGIN} offers no sample.")
     viewer.open_sample(PLUGIN, samples[0].key)
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
+    return press_upscale(viewer, widget, timeout)
+
+
+def press_upscale(viewer: napari.Viewer, widget: Any, timeout: float) -> float:
+    """Press the widget's button for a lone layer, and return the seconds until the result."""
     wait_until(lambda: bool(widget.run.enabled), OPEN_SECONDS, "the button to become ready")
     start = time.monotonic()
     widget.run.native.click()

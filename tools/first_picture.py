@@ -20,7 +20,7 @@ os.environ.setdefault("NAPARI_CONFIG", "")
 
 import napari
 import numpy as np
-from demo import OPEN_SECONDS, PLUGIN, SETTLE_SECONDS, WIDGET, WINDOW, pause, wait_until
+from demo import PLUGIN, SETTLE_SECONDS, WIDGET, WINDOW, pause, press_upscale, wait_until
 from napari.qt import get_qapp
 from PIL import Image
 from qtpy.QtWidgets import QDialog
@@ -61,9 +61,7 @@ def upscale(viewer: napari.Viewer) -> None:
     """Upscale the layer by the widget's button."""
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
     widget.model.value = MODEL
-    wait_until(lambda: bool(widget.run.enabled), OPEN_SECONDS, "the button to become ready")
-    widget.run.native.click()
-    wait_until(lambda: len(viewer.layers) > 1, WAIT, "the upscaled layer")
+    press_upscale(viewer, widget, WAIT)
 
 
 def compare(viewer: napari.Viewer) -> None:
