@@ -80,7 +80,7 @@ PACKAGES = {
     "batch": {"numpy"},
     "plugin": {"numpy", "napari"},
     "api": {"numpy", "napari", "dask"},
-    "cli": {"numpy", "napari", "typer", "tqdm"},
+    "cli": {"numpy", "napari", "typer"},
     "training": {"torch", "numpy", "scipy", "skimage", "PIL"},
 }
 MORE_PACKAGES = {

@@ -451,7 +451,7 @@ def iter_assess(
     """Assess as :func:`assess` does, yielding :class:`Progress`; closing it stops the work."""
     _check_level(image, level)
     loaded = load_model(model, scale=scale)
-    sure = _compared_with(faithful, loaded)
+    sure = faithful_counterpart(loaded, faithful)
     settings = Settings(device, precision, tile, nan, quality, consistent)
     layer, pixels = None, image
     if _is_layer(image):
@@ -471,14 +471,6 @@ def iter_assess(
     if layer is None:
         return steps
     return _iter_assess_layer(layer, level, steps, loaded, normalize, settings)
-
-
-def _compared_with(faithful: str | Path | Model | None, model: Model) -> Model | None:
-    """Return what a model's detail is compared with, at its scale where that has it."""
-    if faithful is None:
-        return faithful_counterpart(model)
-    sure = load_model(faithful)
-    return sure.at_scale(model.scale) if model.scale in sure.scales else sure
 
 
 def _iter_assess_layer(

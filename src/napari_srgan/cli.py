@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
-from napari_srgan.terminal import forgive_output, say, warnings_printed
+from napari_srgan.terminal import forgive_output, progress_bar, say, warnings_printed
 
 # torch takes a second to import: the commands that need it do so themselves.
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ def report(
         parse_normalize(normalize)
         settings = Settings(device, nan=_nan(nan), consistent=consistent)
         loaded = load_model(model or DEFAULT_MODEL)
-        sure = load_model(faithful) if faithful else faithful_counterpart(loaded)
+        sure = faithful_counterpart(loaded, faithful or None)
         picture = read_picture(image)
         steps = iter_report(
             picture, image.name, loaded, sure, normalize=normalize, settings=settings
@@ -289,16 +289,13 @@ def _check_page(output: Path, *, overwrite: bool) -> None:
 def _with_bar(steps: Generator[Progress, None, Result], name: str, planes: int = 1) -> Result:
     """Do the work of a generator under a bar of pixels, and return its result.
 
-    What takes minutes is told once, as soon as it is known: how long, for how many planes. No bar
-    is drawn where it would go to a file.
+    What takes minutes is told once, as soon as it is known: how long, for how many planes.
     """
-    from tqdm import tqdm
-
     from napari_srgan.inference.settings import finish, iter_mapped
     from napari_srgan.volume.budget import WORTH_TELLING, Budget, in_words
 
     budget, told = Budget(), False
-    bar = tqdm(desc=name, unit="px", unit_scale=True, leave=False, disable=None)
+    bar = progress_bar("px", desc=name)
 
     def show(progress: Progress) -> None:
         nonlocal told

@@ -9,7 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from tqdm import tqdm
 
 
 class _Forgiving:
@@ -66,6 +71,15 @@ def say(text: object, *, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     stream.write(f"{shown(text)}\n")
     stream.flush()
+
+
+def progress_bar(unit: str, *, desc: str = "", total: int | None = None) -> tqdm[NoReturn]:
+    """Return a bar that goes when its work ends; none is drawn where it would go to a file."""
+    from tqdm import tqdm
+
+    return tqdm(
+        desc=desc, total=total, unit=unit, unit_scale=unit == "px", leave=False, disable=None
+    )
 
 
 class _Warnings(logging.Handler):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from napari_srgan.terminal import progress_bar
+
 if TYPE_CHECKING:
     from typing import NoReturn
 
@@ -102,17 +104,9 @@ class _PackingBar:
 
     def show(self, progress: PackingProgress) -> None:
         """Show how many images are decoded."""
-        from tqdm import tqdm
-
         if self._bar is None or progress.done < self._bar.n:  # begun again, or other images
             self.close()
-            self._bar = tqdm(
-                desc="decoding images",
-                total=progress.total,
-                unit="image",
-                leave=False,
-                disable=None,  # where it would go to a file
-            )
+            self._bar = progress_bar("image", desc="decoding images", total=progress.total)
         self._bar.update(progress.done - self._bar.n)
 
     def close(self) -> None:
@@ -154,11 +148,9 @@ def _line(event: PhaseReport) -> str:
 
 def with_bar(steps: Generator[tuple[int, int], None, Result]) -> Result:
     """Do the work of a generator of images done and to do, under a bar."""
-    from tqdm import tqdm
-
     from napari_srgan.inference.settings import finish, iter_mapped
 
-    with tqdm(unit="image", leave=False, disable=None) as bar:
+    with progress_bar("image") as bar:
 
         def show(images: tuple[int, int]) -> None:
             done, bar.total = images

@@ -57,6 +57,7 @@ def export_generator(
     phase, step, state = _generator(run, which)
     described["data"] = Path(described["data"]).name  # where it lay is nobody's business
     described["settings"] = _in_use(described["settings"], recipe)
+    shown = described.pop("shown_invented", False)  # runs of before it was written down
     network = build_network(recipe)
     network.load_state_dict(state)
     metadata = {
@@ -65,7 +66,7 @@ def export_generator(
         "phase": phase,
         "generator": which,
         "step": str(step),
-        **as_metadata(_invents(phase, recipe, described.pop("shown_invented", False))),
+        **as_metadata(_invents(phase, recipe, shown)),
         **{key: json.dumps(value) for key, value in described.items()},
     }
     entry = _write(target, network, metadata, half)

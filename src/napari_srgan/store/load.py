@@ -116,11 +116,15 @@ def _nearest(name: str) -> str:
     )
 
 
-def faithful_counterpart(model: Model) -> Model | None:
+def faithful_counterpart(model: Model, named: str | Path | Model | None = None) -> Model | None:
     """Return what a model's detail can be compared with: a bundled faithful one of its scale.
 
-    None if the model is known to be faithful itself, or if there is none.
+    None if the model is known to be faithful itself, or if there is none. What is named instead is
+    taken at the model's scale where it has that, else as it is, for others to refuse.
     """
+    if named is not None:
+        other = load_model(named)
+        return other.at_scale(model.scale) if model.scale in other.scales else other
     if model.generative is False:
         return None
     weights = faithful_at(model.scale)
