@@ -30,7 +30,7 @@ from napari_srgan.training.optimise.losses import (
     total_variation,
 )
 from napari_srgan.training.optimise.optimizers import NetworkOptimizer
-from napari_srgan.training.optimise.precision import Autocast
+from napari_srgan.training.optimise.precision import Autocast, blocks_in
 from napari_srgan.training.optimise.residual_start import start_as_bilinear
 from napari_srgan.training.optimise.schedules import dropped, faded, halved, warmed_up
 from napari_srgan.training.optimise.supervision import Supervised, supervised_loss
@@ -171,7 +171,7 @@ class PretrainTrainer:
     def _learn(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
         """Do an update's work on low images and high ones in [-1, 1]; return what it measured."""
         scale = high.shape[-1] // low.shape[-1]
-        with self._autocast():
+        with blocks_in(self._autocast, self.generator):
             made = self._shared(low, scale)
         signed = [to_signed(image.float(), self.generator.value_range) for image in made]
         terms = self._terms(signed, high, scale)
@@ -275,8 +275,8 @@ class AdversarialTrainer:
 
     def _play(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
         """Do an update's work on low images and high ones in [-1, 1]; return what it measured."""
-        with self._autocast():
-            upscaled = self._shared_generator(low).float()
+        with blocks_in(self._autocast, self.generator):
+            upscaled = self._shared_generator(low)
         upscaled = to_signed(upscaled, self.generator.value_range)
         measured = self._update_discriminator(upscaled.detach(), high)
         measured |= self._update_generator(upscaled, high)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_srgan.models.generator import Generator, check_sizes
+from napari_srgan.models.layers.residual import Residual
 
 BLOCKS = 16  # §3.2: the baseline's B
 FEATURES = 64  # §3.2: the baseline's F
@@ -39,7 +40,7 @@ def upsample_stages(features: int, scale: int) -> nn.Sequential:
     )
 
 
-class ScaledResidualBlock(nn.Module):
+class ScaledResidualBlock(Residual):
     """Convolution, ReLU, convolution, a constant factor, and the input added (Fig. 2c, §3.3).
 
     Maps ``(n, features, h, w)`` to the same shape.

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from napari_srgan.models.edsr import convolution
 from napari_srgan.models.generator import Generator, check_sizes
 from napari_srgan.models.layers.choices import enlarged
+from napari_srgan.models.layers.residual import Residual
 from napari_srgan.models.layers.shapes import Shapes
 from napari_srgan.models.layers.unshuffle import cropped, unshuffled
 
@@ -49,7 +50,7 @@ class DenseBlock(nn.Module):
         return out
 
 
-class RRDB(nn.Module):
+class RRDB(Residual):
     """Residual in residual dense block: three dense blocks, scaled, and the input added.
 
     Maps ``(n, features, h, w)`` to the same shape, as each of the blocks does, which are of one

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_srgan.models.generator import Generator, check_sizes
+from napari_srgan.models.layers.residual import Residual
 from napari_srgan.models.subpixel import convolve_before_shuffle
 
 BLOCKS = 16  # §3.2: "16 identical (B = 16) residual blocks"
@@ -33,7 +34,7 @@ def _norm(features: int, batch_norm: bool) -> nn.Module:
     return nn.BatchNorm2d(features, eps=NORM_EPSILON) if batch_norm else nn.Identity()
 
 
-class ResidualBlock(nn.Module):
+class ResidualBlock(Residual):
     """Convolution, norm, PReLU, convolution, norm, and the input added: Fig. 4's residual block.
 
     Maps ``(n, features, h, w)`` to the same shape.

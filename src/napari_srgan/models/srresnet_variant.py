@@ -19,6 +19,7 @@ from napari_srgan.models.layers.choices import (
     enlarged,
 )
 from napari_srgan.models.layers.options import KEY, encoded_options, options_of
+from napari_srgan.models.layers.residual import Residual
 from napari_srgan.models.layers.shapes import Shapes
 from napari_srgan.models.layers.variant_sizes import factors_of, prime_factors, read_sizes
 
@@ -240,7 +241,7 @@ class SRResNetVariant(Generator):
         return self.given.inverse(y)
 
 
-class VariantBlock(nn.Module):
+class VariantBlock(Residual):
     """Convolution, norm, activation, convolution, norm, and the input added.
 
     Maps ``(n, features, h, w)`` to the same shape.
