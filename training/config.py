@@ -44,7 +44,7 @@ ADVERSARIAL_WEIGHT = 1e-3  # eq. 3
 
 # Settings of these names' ends are numbers above 0.
 _ABOVE_ZERO = (
-    *("steps", "batch", "crop", "rate", "halve_every", "vgg_scale"),
+    *("steps", "batch", "crop", "busiest_of", "rate", "halve_every", "vgg_scale"),
     *("discriminator_features", "validation.images"),
 )
 _LARGEST_SEED = 2**63 - 1  # what torch takes
@@ -127,6 +127,9 @@ class Data:
 
     batch: int = _setting(16, "Crops a step, each of another image (§3.2).")
     crop: int = _setting(96, "Side of the high-resolution crops (§3.2: 96 × 96).")
+    busiest_of: int = _setting(
+        1, "Places tried for each crop; the one with most texture is taken (paper: 1)."
+    )
     degradation: str = _setting(
         "bicubic", "How low-resolution images are made (§3.2: bicubic).", tuple(ORDERS)
     )

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from scipy.ndimage import laplace, uniform_filter
+from scipy.ndimage import uniform_filter
 
 from napari_srgan.files.atomic import written_whole
 from napari_srgan.inference.run import upscale_array
@@ -22,6 +22,7 @@ from napari_srgan.resampling import Pixels
 from napari_srgan.store.checkpoint import Model
 from napari_srgan.training.data.decoding import read_image
 from napari_srgan.training.data.degradations.reduce import Reduction
+from napari_srgan.training.data.pack import texture_of
 from napari_srgan.training.data.sources import LeftOut, Source, check_outside, find_sources
 
 RECORD = "answers.json"
@@ -223,7 +224,7 @@ def _boxes(low: Pixels, names: Sequence[str], side: int) -> list[_Box]:
     h, w = (length - side + 1 for length in low.shape[:2])
     if min(h, w) < 1:
         raise ValueError(f"{low.shape[0]} × {low.shape[1]} pixels hold no patch of {side}")
-    texture = np.abs(laplace(low.mean(axis=2)))
+    texture = texture_of(low)
     tried = [_places(name, h, w) for name in names]
     boxes = [[_Box(top, left, side, side) for top, left in places] for places in tried]
     return [max(some, key=lambda box: float(box.cut(texture).mean())) for some in boxes]

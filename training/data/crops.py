@@ -61,6 +61,9 @@ class Images(Protocol):
     def scale(self) -> int:
         """High-resolution pixels to a low-resolution one, along each axis."""
 
+    def texture(self, index: int, y: int, x: int, side: int) -> float:
+        """Return how much texture is in a square of a low-resolution image."""
+
 
 class Sampler(Protocol[Array]):
     """What batches come from: it chooses places, then cuts them out."""
@@ -91,6 +94,8 @@ class CropPlaces:
         Crops a draw.
     crop : int
         Side of the high-resolution crops, a multiple of the scale.
+    busiest_of : int
+        Places tried for each crop, of which the one with most texture is taken.
 
     Raises
     ------
@@ -98,7 +103,7 @@ class CropPlaces:
         If there are fewer images than crops in a batch, or smaller ones than a crop.
     """
 
-    def __init__(self, images: Images, *, batch: int, crop: int) -> None:
+    def __init__(self, images: Images, *, batch: int, crop: int, busiest_of: int = 1) -> None:
         if batch < 1 or crop < 1 or crop % images.scale:
             raise ValueError(
                 f"A batch is 1 or more crops, whose side is a multiple of the scale "
@@ -110,6 +115,7 @@ class CropPlaces:
                 "Add images or lower the batch."
             )
         self.batch, self.low_crop = batch, crop // images.scale
+        self._images, self._tried = images, busiest_of
         for entry in images.entries:
             if min(entry.low_height, entry.low_width) < self.low_crop:
                 raise ValueError(f"{entry.name} is smaller than a crop of {crop} pixels.")
@@ -120,9 +126,23 @@ class CropPlaces:
     def draw(self, rng: np.random.Generator) -> Places:
         """Return the places of a batch."""
         image = self._distinct(rng)
-        corners = rng.integers(self._sides[image] - self.low_crop + 1)
+        free = self._sides[image] - self.low_crop + 1
+        tried: Places = rng.integers(free, size=(self._tried, *free.shape))
+        corners = self._busiest(image, tried) if self._tried > 1 else tried[0]
         turns = rng.integers(ORIENTATIONS, size=self.batch)
         return np.column_stack([image, corners, turns])
+
+    def _busiest(self, image: Places, tried: Places) -> Places:
+        """Return for each image the one of several corners whose crop has most texture."""
+        texture = [
+            [
+                self._images.texture(index, y, x, self.low_crop)
+                for index, (y, x) in zip(image.tolist(), corners.tolist(), strict=True)
+            ]
+            for corners in tried
+        ]
+        chosen: Places = tried[np.argmax(texture, axis=0), np.arange(len(image))]
+        return chosen
 
     def _distinct(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Return images drawn one after another, by area, none of them twice."""
@@ -150,6 +170,8 @@ class CropSampler:
         Crops a draw.
     crop : int
         Side of the high-resolution crops, a multiple of the scale.
+    busiest_of : int
+        As for :class:`.CropPlaces`.
 
     Raises
     ------
@@ -159,9 +181,9 @@ class CropSampler:
 
     in_threads = True
 
-    def __init__(self, pack: Pack, *, batch: int, crop: int) -> None:
-        self._pack, self._places = pack, CropPlaces(pack, batch=batch, crop=crop)
-        self.batch = batch
+    def __init__(self, pack: Pack, *, batch: int, crop: int, busiest_of: int = 1) -> None:
+        self._places = CropPlaces(pack, batch=batch, crop=crop, busiest_of=busiest_of)
+        self._pack, self.batch = pack, batch
 
     def draw(self, rng: np.random.Generator) -> tuple[Samples, Samples]:
         """Return a batch: low ``(n, c, c, k)`` and high ``(n, s·c, s·c, k)``, k the channels."""

@@ -35,6 +35,8 @@ class DegradedCropSampler:
         Side of the high-resolution crops, a multiple of the scale.
     reduction : Reduction
         How low-resolution crops are made; its scale is the pack's.
+    busiest_of : int
+        As for :class:`.CropPlaces`.
 
     Raises
     ------
@@ -44,9 +46,11 @@ class DegradedCropSampler:
 
     in_threads = True
 
-    def __init__(self, pack: Pack, *, batch: int, crop: int, reduction: Reduction) -> None:
-        self._pack, self._places = pack, CropPlaces(pack, batch=batch, crop=crop)
-        self.batch, self._reduction = batch, reduction
+    def __init__(
+        self, pack: Pack, *, batch: int, crop: int, reduction: Reduction, busiest_of: int = 1
+    ) -> None:
+        self._places = CropPlaces(pack, batch=batch, crop=crop, busiest_of=busiest_of)
+        self._pack, self.batch, self._reduction = pack, batch, reduction
 
     def draw(self, rng: np.random.Generator) -> tuple[Samples, Samples]:
         """Return a batch: low ``(n, c, c, k)`` and high ``(n, s·c, s·c, k)``, k the channels."""
@@ -81,12 +85,20 @@ class DegradedCropSampler:
 
 
 def sampler_for(
-    pack: Pack, device: torch.device, *, batch: int, crop: int, reduction: Reduction
+    pack: Pack,
+    device: torch.device,
+    *,
+    batch: int,
+    crop: int,
+    reduction: Reduction,
+    busiest_of: int = 1,
 ) -> CropSampler | DeviceCropSampler | DegradedCropSampler:
     """Return what crops are drawn by: degraded ones on the host, others where is room."""
     if reduction.is_drawn:
-        return DegradedCropSampler(pack, batch=batch, crop=crop, reduction=reduction)
-    return choose_sampler(pack, device, batch=batch, crop=crop)
+        return DegradedCropSampler(
+            pack, batch=batch, crop=crop, reduction=reduction, busiest_of=busiest_of
+        )
+    return choose_sampler(pack, device, batch=batch, crop=crop, busiest_of=busiest_of)
 
 
 def _window(image: Samples, begin: tuple[int, int], side: int) -> Samples:

@@ -35,26 +35,42 @@ class DevicePack:
     high, low : Tensor
         ``(pixels, channels)``, uint8, or int16 with the bits of uint16, which few operations of
         torch know.
-    entries : tuple of Entry
-        What lies where.
-    scale, channels : int
-        As in the pack.
+    pack : Pack
+        Where they were copied from.
     """
 
     high: Tensor
     low: Tensor
-    entries: tuple[Entry, ...]
-    scale: int
-    channels: int
+    pack: Pack
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What lies where."""
+        return self.pack.entries
+
+    @property
+    def scale(self) -> int:
+        """High-resolution pixels to a low-resolution one, along each axis."""
+        return self.pack.scale
+
+    @property
+    def channels(self) -> int:
+        """Values to a pixel."""
+        return self.pack.channels
+
+    def texture(self, index: int, y: int, x: int, side: int) -> float:
+        """Return how much texture is in a square, as the pack tells: chosen on the host."""
+        return self.pack.texture(index, y, x, side)
 
 
 def choose_sampler(
-    pack: Pack, device: torch.device, *, batch: int, crop: int
+    pack: Pack, device: torch.device, *, batch: int, crop: int, busiest_of: int = 1
 ) -> CropSampler | DeviceCropSampler:
     """Return a sampler that crops on the device if that is CUDA and has room, else on the host."""
     if device.type == "cuda" and pack.nbytes <= RESIDENT_SHARE * free_memory(device):
-        return DeviceCropSampler(to_device(pack, device), batch=batch, crop=crop)
-    return CropSampler(pack, batch=batch, crop=crop)
+        resident = to_device(pack, device)
+        return DeviceCropSampler(resident, batch=batch, crop=crop, busiest_of=busiest_of)
+    return CropSampler(pack, batch=batch, crop=crop, busiest_of=busiest_of)
 
 
 def to_device(pack: Pack, device: torch.device) -> DevicePack:
@@ -62,9 +78,7 @@ def to_device(pack: Pack, device: torch.device) -> DevicePack:
     return DevicePack(
         high=_copied(pack.high, device).view(-1, pack.channels),
         low=_copied(pack.low, device).view(-1, pack.channels),
-        entries=pack.entries,
-        scale=pack.scale,
-        channels=pack.channels,
+        pack=pack,
     )
 
 
@@ -93,6 +107,8 @@ class DeviceCropSampler:
         Crops a draw.
     crop : int
         Side of the high-resolution crops, a multiple of the scale.
+    busiest_of : int
+        As for :class:`.CropPlaces`.
 
     Raises
     ------
@@ -102,9 +118,9 @@ class DeviceCropSampler:
 
     in_threads = False
 
-    def __init__(self, pack: DevicePack, *, batch: int, crop: int) -> None:
-        self._pack, self._places = pack, CropPlaces(pack, batch=batch, crop=crop)
-        self.batch = batch
+    def __init__(self, pack: DevicePack, *, batch: int, crop: int, busiest_of: int = 1) -> None:
+        self._places = CropPlaces(pack, batch=batch, crop=crop, busiest_of=busiest_of)
+        self._pack, self.batch = pack, batch
         self._low_sides = np.array([(e.low_height, e.low_width) for e in pack.entries], np.int64)
         offsets = np.array([(e.low_offset, e.high_offset) for e in pack.entries], np.int64)
         self._offsets = offsets // pack.channels

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import laplace
 
 from napari_srgan.training.data.decoding import Samples
 from napari_srgan.training.data.sources import LeftOut
@@ -82,6 +84,21 @@ class Pack:
         low = self.low[entry.low_offset : entry.low_offset + h * w * c]
         high = self.high[entry.high_offset : entry.high_offset + s * s * h * w * c]
         return low.reshape(h, w, c), high.reshape(s * h, s * w, c)
+
+    def texture(self, index: int, y: int, x: int, side: int) -> float:
+        """Return how much texture is in a square of a low-resolution image.
+
+        It is the mean absolute Laplacian of what the channels have on average, in levels.
+
+        Parameters
+        ----------
+        index : int
+            Which image.
+        y, x, side : int
+            First corner and side of the square, in low-resolution pixels.
+        """
+        square = self.pair(index)[0][y : y + side, x : x + side]
+        return float(texture_of(square).mean())
 
     def without(self, held_back: Iterable[int]) -> Pack:
         """Return the same pack with some images left out."""
@@ -181,6 +198,11 @@ def load_pack(folder: Path) -> Pack | None:
         left_out=index.left_out,
         remade=index.remade,
     )
+
+
+def texture_of(low: Samples) -> NDArray[Any]:
+    """Return for each pixel of an image ``(h, w, c)`` how far it is from what is around it."""
+    return np.abs(laplace(low.mean(axis=2)))
 
 
 def _listed(title: str, files: tuple[LeftOut, ...]) -> list[str]:

@@ -19,6 +19,7 @@ _BORDER = 2  # low-resolution pixels: how far the reduction's kernel reaches
 class _AtScale:
     """A pack's images as :class:`CropPlaces` is to see them at another scale."""
 
+    pack: Pack
     entries: tuple[Entry, ...]
     scale: int
 
@@ -33,7 +34,12 @@ class _AtScale:
             )
             for entry in pack.entries
         )
-        return cls(tuple(entries), scale)
+        return cls(pack, tuple(entries), scale)
+
+    def texture(self, index: int, y: int, x: int, side: int) -> float:
+        """Return how much texture is in a square, as it is at the pack's own scale."""
+        y, x, side = (self.scale * length // self.pack.scale for length in (y, x, side))
+        return self.pack.texture(index, y, x, max(1, side))
 
 
 class ScalesSampler:
@@ -52,6 +58,8 @@ class ScalesSampler:
         Crops a draw.
     low_crop : int
         Side of the low-resolution crops.
+    busiest_of : int
+        As for :class:`.CropPlaces`.
 
     Raises
     ------
@@ -61,10 +69,23 @@ class ScalesSampler:
 
     in_threads = True
 
-    def __init__(self, pack: Pack, scales: Sequence[int], *, batch: int, low_crop: int) -> None:
+    def __init__(
+        self,
+        pack: Pack,
+        scales: Sequence[int],
+        *,
+        batch: int,
+        low_crop: int,
+        busiest_of: int = 1,
+    ) -> None:
         self._pack, self._scales, self._low_crop, self.batch = pack, tuple(scales), low_crop, batch
         self._places = [
-            CropPlaces(_AtScale.of(pack, scale), batch=batch, crop=scale * low_crop)
+            CropPlaces(
+                _AtScale.of(pack, scale),
+                batch=batch,
+                crop=scale * low_crop,
+                busiest_of=busiest_of,
+            )
             for scale in self._scales
         ]
 

@@ -322,13 +322,20 @@ class _Work:
         recipe, data = self._plan.recipe, self._plan.recipe.data
         if len(scales) > 1:
             low_crop = data.crop // recipe.network.scale
-            return ScalesSampler(self._pack, scales, batch=data.batch, low_crop=low_crop)
+            return ScalesSampler(
+                self._pack,
+                scales,
+                batch=data.batch,
+                low_crop=low_crop,
+                busiest_of=data.busiest_of,
+            )
         return sampler_for(
             self._pack,
             self._device,
             batch=data.batch,
             crop=data.crop,
             reduction=reduction_of(recipe),
+            busiest_of=data.busiest_of,
         )
 
     def _load_teacher(self) -> Teacher | None:

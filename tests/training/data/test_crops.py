@@ -120,6 +120,44 @@ def test_a_crumb_beside_a_giant_is_still_drawn_at_once():
     assert sorted(places.draw(np.random.default_rng(0))[:, 0].tolist()) == [0, 1]
 
 
+def pack_with_a_busy_corner(side: int = 24) -> Pack:
+    """One image that is even but for noise in its last quarter."""
+    low = np.zeros((side, side, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (side // 2, side // 2, 3), np.uint8)
+    low[side // 2 :, side // 2 :] = noise
+    high = low.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+    return Pack(high.ravel(), low.ravel(), (Entry("0", side, side, 0, 0),), SCALE, "d")
+
+
+def test_of_several_places_the_one_with_most_texture_is_taken():
+    pack = pack_with_a_busy_corner()
+    places = CropPlaces(pack, batch=1, crop=32, busiest_of=4)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        rng.integers(24 * 24, size=1)  # which image
+        tried = rng.integers(24 - 8 + 1, size=(4, 2)).tolist()
+        textures = [pack.texture(0, y, x, 8) for y, x in tried]
+        busiest = tried[int(np.argmax(textures))]
+        assert places.draw(np.random.default_rng(seed))[0, 1:3].tolist() == busiest
+
+
+def test_the_more_places_are_tried_the_busier_crops_are():
+    pack = pack_with_a_busy_corner()
+    means = []
+    for tried in (1, 2, 4, 16):
+        places = CropPlaces(pack, batch=1, crop=32, busiest_of=tried)
+        drawn = [places.draw(np.random.default_rng(seed))[0] for seed in range(60)]
+        means.append(np.mean([pack.texture(0, int(y), int(x), 8) for _image, y, x, _turn in drawn]))
+    assert means == sorted(means)
+    assert means[-1] > 2 * means[0]
+
+
+def test_an_even_square_has_no_texture_whatever_its_brightness():
+    pack = pack_with_a_busy_corner()
+    assert pack.texture(0, 0, 0, 8) == 0
+    assert pack.texture(0, 14, 14, 8) > 20
+
+
 def test_held_back_images_are_not_drawn():
     sampler = CropSampler(pack_of(SIZES).without([0, 3]), batch=2, crop=32)
     rng = np.random.default_rng(0)

@@ -57,6 +57,16 @@ def test_crops_on_a_device_are_those_of_the_host_bit_for_bit(device, dtype, chan
 
 
 @pytest.mark.parametrize("device", devices())
+def test_the_busiest_places_are_those_of_the_host(device):
+    pack = noisy_pack()
+    how = {"batch": 3, "crop": 32, "busiest_of": 3}
+    host, resident = CropSampler(pack, **how), DeviceCropSampler(to_device(pack, device), **how)
+    for seed in range(10):
+        places = [sampler.places(np.random.default_rng(seed)) for sampler in (host, resident)]
+        np.testing.assert_array_equal(*places)
+
+
+@pytest.mark.parametrize("device", devices())
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_crops_become_floats_of_the_same_values(device, dtype):
     pack = noisy_pack(dtype)

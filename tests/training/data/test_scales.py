@@ -58,3 +58,18 @@ def test_each_batch_has_one_scale_and_crops_of_one_size_and_all_scales_occur() -
 def test_an_image_that_is_too_small_for_one_of_the_scales_is_named() -> None:
     with pytest.raises(ValueError, match="1 is smaller than a crop of 32 pixels"):
         ScalesSampler(pack_of((9, 11), (7, 8)), (2, 4), batch=2, low_crop=8)
+
+
+def test_the_busiest_place_is_the_same_part_of_an_image_at_every_scale() -> None:
+    pack = pack_of((24, 24))
+    low = pack.low.reshape(24, 24, 3)
+    low[:12] = low[:, :12] = 0
+    sampler = ScalesSampler(pack, (2, 3, 4), batch=1, low_crop=6, busiest_of=40)
+    seen = set()
+    for seed in range(20):
+        _image, y, x, _turn, scale = sampler.places(np.random.default_rng(seed))[0].tolist()
+        seen.add(scale)
+        assert scale * (y + 6) > 4 * 12
+        assert scale * (x + 6) > 4 * 12
+        assert pack.texture(0, scale * y // 4, scale * x // 4, max(1, scale * 6 // 4)) > 0
+    assert seen == {2, 3, 4}
