@@ -1,9 +1,10 @@
 """Steps of training at the paper's batch: plain against ours, interleaved in one run.
 
 Plain is phase 1 in float32 and PyTorch's default memory layout; ours is what training does here:
-16 bits where the device has them, channels last, on a card a recorded graph. VGG19 has random
-weights, which cost as much as trained ones. *of peak* is a step's operations, counted by PyTorch
-in its own run, at the rate of the best of several products and convolutions.
+residual blocks and losses' networks in 16 bits where the device has them, channels last, on a card
+a recorded graph. VGG19 has random weights, which cost as much as trained ones. *of peak* is a
+step's operations, counted by PyTorch in its own run, at the rate of the best of several products
+and convolutions.
 """
 
 from __future__ import annotations
