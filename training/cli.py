@@ -71,14 +71,21 @@ def train(
         bool, typer.Option("--random-vgg", help="Random VGG19 weights, to try out.")
     ] = False,
     start_from: Annotated[
-        Path | None, typer.Option(help="Train this model on, as on images of your own.")
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="A name or a file: train it on, as on images of your own."
+        ),
     ] = None,
     teacher: Annotated[
-        Path | None,
-        typer.Option(help="A model to learn from, too: --set pretrain.teacher_share=0.7."),
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="A name or a file: learn from it, too: --set pretrain.teacher_share=0.7.",
+        ),
     ] = None,
     phase_1_weights: Annotated[
-        Path | None, typer.Option(help="Start phase 2 from this model; no phase 1.")
+        str | None,
+        typer.Option(metavar="MODEL", help="A name or a file: start phase 2 from it; no phase 1."),
     ] = None,
     without_phase_1: Annotated[
         bool, typer.Option("--without-phase-1", help="Start phase 2 from random weights.")
@@ -107,15 +114,22 @@ def train(
             hold_back=tuple(hold_back or ()),
             vgg_weights=vgg_weights,
             random_vgg=random_vgg,
-            start_from=start_from,
-            teacher=teacher,
-            phase_1_weights=phase_1_weights,
+            start_from=_file_of(start_from),
+            teacher=_file_of(teacher),
+            phase_1_weights=_file_of(phase_1_weights),
             without_phase_1=without_phase_1,
             pace=Pace(report_every, save_every, validate_every),
         )
         if run_plan(plan):
             following = "python -m napari_srgan.training export"
             typer.echo(f"Done. Next: {following} {out} MODEL.safetensors")
+
+
+def _file_of(model: str | None) -> Path | None:
+    """Return the file of a model, given its name or a path, if one is given."""
+    from napari_srgan.store.load import file_of
+
+    return None if model is None else file_of(model)
 
 
 app.command()(degrade)

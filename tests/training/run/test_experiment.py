@@ -26,6 +26,7 @@ from napari_srgan.inference.verify import verify
 from napari_srgan.models.perceptual.vgg import VGG16Features
 from napari_srgan.models.srresnet import SRResNet
 from napari_srgan.store.checkpoint import load_checkpoint, save_checkpoint
+from napari_srgan.store.registry import entry
 from napari_srgan.store.self_test import make_self_test
 from napari_srgan.training.cli import app
 from napari_srgan.training.config import Recipe, from_settings, load_recipe
@@ -519,6 +520,28 @@ def test_the_command_line_trains_exports_and_tells(tmp_path, images) -> None:
     halved = call("export", out, tmp_path / "h.safetensors", "--half")
     assert json.loads(halved.stdout)["size"] < json.loads(exported.stdout)["size"]
     assert "adversarial: step 2 of 2" in call("info", out).stdout
+
+
+def test_the_command_line_goes_on_from_a_model_that_it_is_told_by_name(tmp_path, images) -> None:
+    sets = ["pretrain.steps=1", "pretrain.warmup=0", "data.crop=16", "data.batch=2"]
+    given = [part for text in sets for part in ("--set", text)]
+    given += ["--recipe", "espcn", "--start-from", "espcn-x4"]
+    done = call("train", images, "--out", tmp_path / "run", *given)
+    assert done.exit_code == 0, done.output
+    begun = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert begun["weights"] == entry("espcn-x4").sha256
+
+
+@pytest.mark.parametrize("option", ["--start-from", "--teacher", "--phase-1-weights"])
+def test_a_model_that_is_not_there_is_refused_before_images_are_looked_at(
+    tmp_path, images, option
+) -> None:
+    out = tmp_path / "run"
+    done = call("train", images, "--out", out, "--recipe", "smoke", option, "srresnet-x5")
+    assert done.exit_code == 1
+    assert "no model named 'srresnet-x5'" in done.output
+    assert "srresnet-x4" in done.output
+    assert not out.exists()
 
 
 @pytest.mark.slow
