@@ -20,6 +20,7 @@ FEW = 10  # images: fewer are learned by heart in minutes
 SATURATED = 0.1  # share of an image that is at its greatest value
 SHIFT = 2.0  # high-resolution pixels
 ALIKE = 0.995  # correlation of thumbnails, beyond which two images are one
+OTHER_SIZE = 1.5  # times as large: texture of another scale
 
 _THUMBNAIL = 16  # pixels along a side
 _LEAST_CONTRAST = 2.0  # levels of 255 of a thumbnail; flat ones are alike by chance
@@ -56,14 +57,20 @@ def _of_doubles(pack: Pack, trained: Sequence[int], held: set[int]) -> Iterator[
     doubles = find_doubles(pack)
     if leaks := [pair for pair in doubles if len(held & set(pair)) == 1]:
         yield (
-            f"{len(leaks)} of the images held back are also trained on, as they are or turned: "
+            "Images held back that are also trained on, as they are or turned: "
             f"{_named(pack, leaks)}. What is validated then says nothing. Hold both back."
         )
-    if same := [pair for pair in doubles if not held & set(pair)]:
+    if same := [pair for pair in doubles if not held & set(pair) and _of_one_size(pack, pair)]:
         yield (
-            f"{len(same)} pairs of the {len(trained)} images are alike, as they are or turned: "
+            f"Doubles among the {len(trained)} images, as they are or turned: "
             f"{_named(pack, same)}. They count twice and teach nothing more."
         )
+
+
+def _of_one_size(pack: Pack, pair: tuple[int, int]) -> bool:
+    """Return whether two images are about equally large: if not, each has a texture of its own."""
+    one, other = (max(pack.entries[i].low_height, pack.entries[i].low_width) for i in pair)
+    return max(one, other) < OTHER_SIZE * min(one, other)
 
 
 def find_doubles(pack: Pack) -> list[tuple[int, int]]:
@@ -106,8 +113,8 @@ def _of_saturation(pack: Pack) -> Iterator[str]:
     if bright:
         worst = max(bright, key=lambda one: one[1])
         yield (
-            f"{len(bright)} of {len(pack.entries)} images are saturated: over {SATURATED:.0%} of "
-            f"their pixels are at the greatest value, {worst[1]:.0%} of "
+            f"Saturated images: {len(bright)} of {len(pack.entries)}, with over {SATURATED:.0%} of "
+            f"their pixels at the greatest value, {worst[1]:.0%} of "
             f"{pack.entries[worst[0]].name}. Nothing can be learned there: expose or scale them "
             "otherwise, unless white is what they show, as pages do."
         )
@@ -125,9 +132,9 @@ def _of_shifts(pack: Pack) -> Iterator[str]:
     if shifted:
         name, most = max(shifted, key=lambda one: one[1])
         yield (
-            f"{len(shifted)} of {len(looked_at)} low-resolution images do not lie where their "
-            f"high-resolution ones do: {name} is off by {most:.1f} pixels of the latter. A "
-            "network learns to blur from such pairs. Register them first, or take the "
+            "Low-resolution images that do not lie where their high-resolution ones do: "
+            f"{len(shifted)} of {len(looked_at)}. {name} is off by {most:.1f} pixels of the latter."
+            " A network learns to blur from such pairs. Register them first, or take the "
             "low-resolution ones away to have them made."
         )
 
@@ -160,4 +167,5 @@ def shift_of(low: Samples, high: Samples, scale: int) -> float:
 
 
 def _named(pack: Pack, pairs: Sequence[tuple[int, int]]) -> str:
+    """Return the first few pairs, and how many more there are."""
     return listed([f"{pack.entries[i].name} and {pack.entries[j].name}" for i, j in pairs])

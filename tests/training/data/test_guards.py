@@ -55,10 +55,18 @@ def test_an_image_that_is_there_twice_is_found_whatever_was_done_to_it(changed):
     twin = np.ascontiguousarray(changed(MANY[3]).clip(0, 255).astype(np.uint8))
     pack = pack_of([*MANY, twin])
     assert find_doubles(pack) == [(3, 12)]
-    assert "1 pairs of the 13 images are alike" in told(pack)
-    assert "3.png and 12.png" in told(pack)
-    assert "1 of the images held back are also trained on" in told(pack, held=(12,))
+    assert "Doubles among the 13 images, as they are or turned: 3.png and 12.png." in told(pack)
+    leak = "Images held back that are also trained on, as they are or turned: 3.png and 12.png."
+    assert leak in told(pack, held=(12,))
     assert told(pack, held=(3, 12)) == ""
+
+
+def test_an_image_at_half_its_size_teaches_more_but_must_not_be_validated_on():
+    small = picture(20, 128, 192)
+    pack = pack_of([*MANY, small, small.repeat(2, 0).repeat(2, 1)])
+    assert find_doubles(pack) == [(12, 13)]
+    assert told(pack) == ""
+    assert "12.png and 13.png" in told(pack, held=(13,))
 
 
 def test_flat_images_are_no_doubles():
@@ -70,7 +78,7 @@ def test_saturated_images_are_named_with_their_share():
     burnt = MANY[0].copy()
     burnt[:, :72] = 255
     said = told(pack_of([*MANY[1:], burnt]))
-    assert "1 of 12 images are saturated" in said
+    assert "Saturated images: 1 of 12," in said
     assert "% of 11.png" in said
 
 
@@ -85,6 +93,6 @@ def test_a_shift_is_measured_to_a_part_of_a_pixel(shift):
 def test_pairs_that_are_more_than_two_pixels_off_are_told_of():
     rolled = [np.roll(image, 5, 1) for image in MANY]
     said = told(pack_of(MANY, [shrink(image, 4) for image in rolled]))
-    assert "12 of 12 low-resolution images do not lie where" in said
+    assert "do not lie where their high-resolution ones do: 12 of 12." in said
     near = [np.roll(image, 1, 1) for image in MANY]
     assert told(pack_of(MANY, [shrink(image, 4) for image in near])) == ""
