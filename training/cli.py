@@ -338,8 +338,10 @@ def export(
 
 @app.command()
 def interpolate(
-    faithful: Annotated[Path, typer.Argument(help="A model trained for fidelity.")],
-    sharp: Annotated[Path, typer.Argument(help="One trained on from it with a discriminator.")],
+    faithful: Annotated[
+        str, typer.Argument(help="A model trained for fidelity: a name or a file.")
+    ],
+    sharp: Annotated[str, typer.Argument(help="One trained on from it with a discriminator.")],
     to: Annotated[Path, typer.Argument(help="The safetensors file to write.")],
     share: Annotated[float, typer.Option(help="Of the second model, 0 to 1.")],
     name: Annotated[str, typer.Option(help="How the model is called. [the file's name]")] = "",
@@ -349,9 +351,11 @@ def interpolate(
 ) -> None:
     """Interpolate two networks, weight by weight: fewer artefacts for less sharpness."""
     with told():
+        from napari_srgan.store.load import file_of
         from napari_srgan.training.run.export import export_interpolated
 
-        entry = export_interpolated(faithful, sharp, to, name or to.stem, share=share, half=half)
+        one, other = file_of(faithful), file_of(sharp)
+        entry = export_interpolated(one, other, to, name or to.stem, share=share, half=half)
         typer.echo(json.dumps(entry, indent=2, ensure_ascii=False))
 
 

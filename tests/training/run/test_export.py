@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import safetensors
 import torch
+from typer.testing import CliRunner
 
 from napari_srgan.store.checkpoint import load_checkpoint, save_checkpoint
 from napari_srgan.store.tensors import tensor_file
+from napari_srgan.training.cli import app
 from napari_srgan.training.run.export import export_generator, export_interpolated
 from napari_srgan.training.run.folder import RunFolder
 
@@ -48,6 +51,17 @@ def test_it_invents_if_either_does_and_says_what_it_is_made_of(tmp_path, two) ->
     assert export_interpolated(two[0], two[0], tmp_path / "c.safetensors", "c", share=0.5)[
         "generative"
     ] is False  # fmt: skip
+
+
+def test_the_command_line_takes_names_as_well_as_files(tmp_path, two) -> None:
+    given = ("interpolate", "srresnet-small-x4", str(two[0]), str(tmp_path / "b.safetensors"))
+    refused = CliRunner().invoke(app, [*given, "--share", "0.5"])
+    assert refused.exit_code == 1
+    assert "srresnet-small-x4" in refused.output  # the two are of other sizes
+    small = ("interpolate", *2 * ("srresnet-small-x4",), str(tmp_path / "c.safetensors"))
+    made = CliRunner().invoke(app, [*small, "--share", "0.5"])
+    assert made.exit_code == 0, made.output
+    assert json.loads(made.output)["generative"] is False
 
 
 def test_of_what_is_not_known_nothing_is_claimed(tmp_path, two, random_network) -> None:
