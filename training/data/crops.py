@@ -51,7 +51,7 @@ def iter_ahead(
 
 
 class Images(Protocol):
-    """What crops are drawn from: a pack in memory of whatever kind."""
+    """What places of crops are drawn from: a pack, or one as it is at another scale."""
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -88,7 +88,7 @@ class CropPlaces:
 
     Parameters
     ----------
-    images : Pack or DevicePack
+    images : Images
         What there is to crop.
     batch : int
         Crops a draw.

@@ -18,7 +18,7 @@ from napari_srgan.training.data.crops import (
     turned,
 )
 from napari_srgan.training.data.decoding import Samples
-from napari_srgan.training.data.pack import Entry, Pack
+from napari_srgan.training.data.pack import Pack
 
 # Of what is free before training begins; networks, gradients and activations need the rest.
 RESIDENT_SHARE = 0.5
@@ -35,32 +35,13 @@ class DevicePack:
     high, low : Tensor
         ``(pixels, channels)``, uint8, or int16 with the bits of uint16, which few operations of
         torch know.
-    pack : Pack
-        Where they were copied from.
+    host : Pack
+        What they were copied from, which says where everything lies.
     """
 
     high: Tensor
     low: Tensor
-    pack: Pack
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """What lies where."""
-        return self.pack.entries
-
-    @property
-    def scale(self) -> int:
-        """High-resolution pixels to a low-resolution one, along each axis."""
-        return self.pack.scale
-
-    @property
-    def channels(self) -> int:
-        """Values to a pixel."""
-        return self.pack.channels
-
-    def texture(self, index: int, y: int, x: int, side: int) -> float:
-        """Return how much texture is in a square, as the pack tells: chosen on the host."""
-        return self.pack.texture(index, y, x, side)
+    host: Pack
 
 
 def choose_sampler(
@@ -78,7 +59,7 @@ def to_device(pack: Pack, device: torch.device) -> DevicePack:
     return DevicePack(
         high=_copied(pack.high, device).view(-1, pack.channels),
         low=_copied(pack.low, device).view(-1, pack.channels),
-        pack=pack,
+        host=pack,
     )
 
 
@@ -119,11 +100,12 @@ class DeviceCropSampler:
     in_threads = False
 
     def __init__(self, pack: DevicePack, *, batch: int, crop: int, busiest_of: int = 1) -> None:
-        self._places = CropPlaces(pack, batch=batch, crop=crop, busiest_of=busiest_of)
+        host = pack.host
+        self._places = CropPlaces(host, batch=batch, crop=crop, busiest_of=busiest_of)
         self._pack, self.batch = pack, batch
-        self._low_sides = np.array([(e.low_height, e.low_width) for e in pack.entries], np.int64)
-        offsets = np.array([(e.low_offset, e.high_offset) for e in pack.entries], np.int64)
-        self._offsets = offsets // pack.channels
+        self._low_sides = np.array([(e.low_height, e.low_width) for e in host.entries], np.int64)
+        offsets = np.array([(e.low_offset, e.high_offset) for e in host.entries], np.int64)
+        self._offsets = offsets // host.channels
 
     def draw(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Return a batch: low ``(n, c, c, k)`` and high ``(n, s·c, s·c, k)``, k the channels."""
@@ -137,7 +119,7 @@ class DeviceCropSampler:
         """Return the crops at these places, as :meth:`draw` does."""
         image, corner, turn = places[:, 0], places[:, 1:3], places[:, 3]
         width = self._low_sides[image, 1]
-        c, s = self._places.low_crop, self._pack.scale
+        c, s = self._places.low_crop, self._pack.host.scale
         low = _walks(self._offsets[image, 0], corner, turn, width, c)
         high = _walks(self._offsets[image, 1], s * corner, turn, s * width, s * c)
         # One transfer for both, from memory that need not wait for the device's other work.

@@ -173,7 +173,7 @@ class PretrainTrainer:
         scale = high.shape[-1] // low.shape[-1]
         with blocks_in(self._autocast, self.generator):
             made = self._shared(low, scale)
-        signed = [to_signed(image.float(), self.generator.value_range) for image in made]
+        signed = [to_signed(image, self.generator.value_range) for image in made]
         terms = self._terms(signed, high, scale)
         norm = self._optimizer.step(sum_of(terms))
         self.average.update(self.generator)
