@@ -614,6 +614,20 @@ def test_a_folder_taken_away_before_it_was_locked_is_made_again(cache, monkeypat
     assert left_in(cache) == []
 
 
+def test_folders_made_at_once_are_never_taken_for_dead_ones(cache):
+    cache.mkdir()
+
+    def make_and_use(_):
+        with part_folder(cache) as folder:
+            (folder / "half").write_bytes(b"half")
+            return sorted(file.name for file in folder.iterdir())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(make_and_use, range(400))) == [["half", "lock"]] * 400
+
+    assert left_in(cache) == []
+
+
 def test_where_there_are_no_locks_files_are_fetched_and_nothing_else_is_touched(
     server, cache, monkeypatch
 ):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import sys
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
@@ -22,19 +26,53 @@ def take_lock(path: Path) -> IO[bytes] | None:
 
     Raises
     ------
+    FileNotFoundError
+        If the file is not there, or was removed before it was locked: such a lock is nobody's.
     OSError
         If the file cannot be opened, or its file system has no locks.
     """
-    file = path.open("r+b")
-    try:
-        taken = _is_taken(file)
-    except BaseException:
-        file.close()
-        raise
-    if taken:
+    with ExitStack() as closing:
+        file = closing.enter_context(path.open("r+b"))
+        if not _is_taken(file):
+            return None
+        # On Windows an open file cannot be removed. (Path.samefile takes no open files.)
+        if sys.platform != "win32" and not os.path.samefile(path, file.fileno()):  # noqa: PTH121
+            raise FileNotFoundError(errno.ENOENT, "Removed and made again", str(path))
+        closing.pop_all()
         return file
-    file.close()
-    return None
+
+
+def remove_locked(folder: Path, lock: IO[bytes]) -> None:
+    """Remove a folder that holds a lock's file, as far as that can be done, and give up the lock.
+
+    The lock's file goes last, so that who locks another one in its place finds nothing else there.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    lock : IO
+        What `take_lock` gave for a file right in it.
+    """
+    file = Path(lock.name)
+    with lock:
+        for path in folder.glob("*"):  # none where there is no folder any more
+            if path != file:
+                _remove(path)
+        if sys.platform != "win32":  # where an open file cannot be removed
+            _remove(file)
+    if sys.platform == "win32":
+        _remove(file)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 if sys.platform == "win32":

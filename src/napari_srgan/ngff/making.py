@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from napari_srgan.files.locks import take_lock
+from napari_srgan.files.locks import remove_locked, take_lock
 
 
 class Making:
@@ -78,18 +78,25 @@ def made_whole(target: Path, job: Mapping[str, Any]) -> Iterator[Making]:
         If another process is making it, or nothing can be written there.
     """
     making = Making(target, job)
-    making.folder.mkdir(exist_ok=True)
-    lock_file = making.folder / "lock"
-    lock_file.touch()
-    lock = take_lock(lock_file)
+    lock = _lock_of(making.folder)
     if lock is None:
         raise FileExistsError(f"Another process is writing {target}. Wait for it, or stop it.")
     with lock:
         making.begin()
         yield making
         making.finish()
-        shutil.rmtree(making.folder, ignore_errors=True)
-    shutil.rmtree(making.folder, ignore_errors=True)  # where a locked file cannot be removed
+        remove_locked(making.folder, lock)
+
+
+def _lock_of(folder: Path) -> IO[bytes] | None:
+    """Make the folder and lock it; None if another process has it, or is just removing it."""
+    folder.mkdir(exist_ok=True)
+    file = folder / "lock"
+    try:
+        file.touch()
+        return take_lock(file)
+    except FileNotFoundError:
+        return None
 
 
 def hidden_folder(target: Path) -> Path:

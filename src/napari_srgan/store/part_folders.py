@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from napari_srgan.files.locks import take_lock
+from napari_srgan.files.locks import remove_locked, take_lock
 
 _PREFIX = ".fetching-"
 _LOCK = "lock"  # a file in the folder that is locked for as long as its process lives
@@ -36,9 +36,10 @@ def part_folder(parent: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        if lock is not None:
-            lock.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        if lock is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            remove_locked(folder, lock)
 
 
 def _new_folder(parent: Path) -> tuple[Path, IO[bytes] | None]:
@@ -54,26 +55,24 @@ def _new_folder(parent: Path) -> tuple[Path, IO[bytes] | None]:
         except OSError as error:  # it has no locks, so nobody will take the folder for a dead one's
             logger.debug("%s cannot be locked: %s", folder, error)
             return folder, None
-        if lock is not None and file.exists():
-            return folder, lock
         if lock is not None:
-            lock.close()
+            return folder, lock
     raise OSError(f"Other processes removed each new folder for a download in {parent}.")
 
 
 def _remove_dead(parent: Path) -> None:
     """Remove the folders whose lock nobody holds."""
     for folder in parent.glob(f"{_PREFIX}*"):
+        file = folder / _LOCK
         try:
-            lock = take_lock(folder / _LOCK)
-        except FileNotFoundError:  # killed before it made one
-            shutil.rmtree(folder, ignore_errors=True)
+            # One without a lock is dead, or was made this moment: whoever locks it first has it.
+            file.touch()
+            lock = take_lock(file)
+        except FileNotFoundError:  # removed meanwhile
             continue
         except OSError as error:  # another user's, or no locks there: nothing is known
             logger.debug("%s is left alone: %s", folder, error)
             continue
         if lock is not None:
             logger.info("Removing %s, which a killed download left.", folder)
-            shutil.rmtree(folder, ignore_errors=True)
-            lock.close()
-            shutil.rmtree(folder, ignore_errors=True)  # where an open file cannot be removed
+            remove_locked(folder, lock)
