@@ -15,6 +15,7 @@ from napari_srgan.store.registry import parse_registry
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 CARD = f"# A card\n\n{BEGIN}\n{END}\n\nProse: 3.14 of it.\n\n{BEGIN}\nold\n{END}\n\nLimits.\n"
+TEXTS = {".md", ".json"}
 README = f"# Title\n\n{BEGIN}\n{END}\n\nMore.\n"
 
 
@@ -229,6 +230,55 @@ def test_other_weights_under_the_same_name_are_noticed(
     assert any(line.startswith("other-x4.md: Set5, other-x4: PSNR dB") for line in found)
     assert any(line.startswith("README.md: ") for line in found)
     assert not any("srresnet-x4" in line for line in found)
+
+
+def test_one_model_is_measured_alone_and_the_tables_keep_the_others(
+    cards, filled, benchmarks, capsys, random_network
+):
+    before = {path: path.read_text() for path in filled.rglob("*.*") if path.suffix in TEXTS}
+    for name in "srresnet-x4", "other-x4":
+        features = 4 if name == "srresnet-x4" else 8
+        network = random_network(seed=3, blocks=1, features=features)
+        save_checkpoint(filled / "weights" / f"{name}.safetensors", network, {})
+
+    assert cards.run(filled, benchmarks, DISTANCES, only=["other-x4"], check=False) == 0
+
+    scores = capsys.readouterr().out
+    assert "other-x4" in scores
+    assert "srresnet-x4" not in scores
+    changed = {path.name for path, text in before.items() if path.read_text() != text}
+    assert changed == {"registry.json", "other-x4.md", "README.md"}
+    assert cards.run(filled, benchmarks, DISTANCES, only=["other-x4"], check=True) == 0
+    found = named(cards, filled, benchmarks, capsys)
+    assert found
+    assert not any("other-x4" in line for line in found)
+
+
+def test_a_model_that_is_not_there_to_be_measured_alone_is_named(cards, filled, benchmarks):
+    with pytest.raises(ValueError, match=r"no away-x4 and no x to measure: srresnet-x4, other-x4"):
+        cards.run(filled, benchmarks, DISTANCES, only=["x", "other-x4", "away-x4"], check=True)
+
+
+def test_a_model_without_scores_cannot_be_left_out(cards, checkout, benchmarks):
+    with pytest.raises(ValueError, match=r"The registry has no scores of srresnet-x4: measure"):
+        cards.run(checkout, benchmarks, DISTANCES, only=["other-x4"], check=False)
+
+
+def test_what_is_written_while_it_measures_is_kept(cards, checkout, benchmarks, monkeypatch):
+    measure = cards.measure
+
+    def meanwhile(*arguments):
+        replace(checkout / "weights" / "other-x4.md", "Limits.", "Other limits.")
+        replace(checkout / "weights" / "registry.json", '"None"', '"Much"')
+        return measure(*arguments)
+
+    monkeypatch.setattr(cards, "measure", meanwhile)
+    assert cards.run(checkout, benchmarks, DISTANCES, check=False) == 0
+
+    card = (checkout / "weights" / "other-x4.md").read_text()
+    assert "Other limits." in card
+    assert "evaluate --model other-x4 " in card
+    assert '"Much"' in (checkout / "weights" / "registry.json").read_text()
 
 
 def test_a_card_without_marks_is_named_before_anything_is_measured(cards, checkout, benchmarks):

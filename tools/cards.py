@@ -1,13 +1,14 @@
 """Derive every number of the model cards from the weights, or hold what is written against it.
 
-    python tools/cards.py BENCHMARKS [--networks FOLDER] [--check]
+    python tools/cards.py BENCHMARKS [--networks FOLDER] [--only NAME ...] [--check]
 
 Measures each model of `weights/registry.json` whose file lies beside it, in float32, on Set5 and
 Set14 below BENCHMARKS, and writes: in the registry digest, size and metrics; in each card
 `weights/NAME.md` the facts of the file, then the scores, then, of a model whose errors follow from
 their spread by a law, how true that is there; in the README the table of models; in
 `docs/comparison.md` papers' tables, what is measured beside their figures. In Markdown these stand
-between `measured` marks. With --check nothing is written: each number that differs is named, and
+between `measured` marks. With --only these models alone are measured, and the others' scores in the
+tables are the registry's. With --check nothing is written: each number that differs is named, and
 the exit status is then 1. A number agrees within one unit of the last digit that the tables show,
 for processors round differently.
 
@@ -32,9 +33,10 @@ from papers import EDSR_TABLE_3, TABLE_2, as_markdown
 from napari_srgan.graph.analyse import multiply_adds
 from napari_srgan.graph.trace import trace
 from napari_srgan.inference.run import upscale_array
-from napari_srgan.inference.settings import Settings, finish
+from napari_srgan.inference.settings import Settings, iter_mapped
 from napari_srgan.store.checkpoint import Model, load_checkpoint
 from napari_srgan.store.registry import parse_registry
+from napari_srgan.training.commands.running import with_bar
 from napari_srgan.training.metrics.calibration import as_lines, iter_calibrate
 from napari_srgan.training.metrics.evaluate import DECIMALS, Results, as_table, iter_evaluate
 from napari_srgan.training.metrics.learned import HOW_TO_GET, LEARNED, find_distances
@@ -42,7 +44,7 @@ from napari_srgan.training.metrics.pairs import Pair, find_data_sets
 from napari_srgan.training.metrics.table import FURTHER, Measure, column_of, measures_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from napari_srgan.models.generator import Generator
     from napari_srgan.training.metrics.learned import Distance
@@ -94,17 +96,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Derive every number of the model cards.")
     parser.add_argument("benchmarks", type=Path, help="the folder of Set5 and Set14")
     parser.add_argument("--networks", type=Path, help="the folder of AlexNet's and VGG16's weights")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="NAME", help="measure these models alone"
+    )
     parser.add_argument("--check", action="store_true", help="compare only")
     options = parser.parse_args()
     try:
         distances = find_distances(options.networks)
-        return run(ROOT, options.benchmarks, distances, check=options.check)
+        only, check = frozenset(options.only), options.check
+        return run(ROOT, options.benchmarks, distances, only=only, check=check)
     except (OSError, ValueError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
 
 
-def run(root: Path, benchmarks: Path, distances: Mapping[str, Distance], *, check: bool) -> int:
+def run(
+    root: Path,
+    benchmarks: Path,
+    distances: Mapping[str, Distance],
+    *,
+    only: Collection[str] = (),
+    check: bool,
+) -> int:
     """Fill or check a checkout, print the scores, and return the exit status.
 
     Parameters
@@ -115,6 +128,8 @@ def run(root: Path, benchmarks: Path, distances: Mapping[str, Distance], *, chec
         The folder of Set5 and Set14.
     distances : mapping of str to callable
         Those of `LEARNED` whose networks are here.
+    only : collection of str
+        The models to measure, by name. Default: all.
     check : bool
         Whether to compare only, and to leave alone what cannot be measured.
 
@@ -128,38 +143,62 @@ def run(root: Path, benchmarks: Path, distances: Mapping[str, Distance], *, chec
     if absent and not check:
         titles = ", ".join(column_of(name).title for name in absent)
         raise FileNotFoundError(f"{titles}: the networks are not here. {HOW_TO_GET}")
-    registry, readme = root / "weights" / "registry.json", Document.read(root / "README.md", 1)
-    comparison = Document.read(root / "docs" / "comparison.md", 2)
-    entries = read_entries(registry)
-    models = load_shipped(entries, registry.parent)
-    # All that can fail does before the measuring, which takes minutes.
-    cards = [Document.read(registry.with_name(f"{one.name}.md"), one.parts) for one in models]
+    registry, readme = root / "weights" / "registry.json", root / "README.md"
+    shipped = load_shipped(read_entries(registry), registry.parent)
+    measured = _chosen(shipped, only)
+    comparison = root / "docs" / "comparison.md"
+    expected = {registry.with_name(f"{one.name}.md"): one.parts for one in measured}
+    expected |= {readme: 1, comparison: 2}
+    for path, parts in expected.items():  # all that can fail does so before the measuring
+        Document.read(path, parts)
     data_sets = find_benchmarks(benchmarks)
-    also = dict(FURTHER) | measures_of(distances)
-    results = measure(models, data_sets, also)
+    results = measure(measured, data_sets, dict(FURTHER) | measures_of(distances))
     print(as_table(results))
+    results = _completed(results, shipped, measured)
     tables = [as_markdown(table, results) for table in (TABLE_2, EDSR_TABLE_3)]
     print("\n" + "\n".join(tables))
 
-    facts = [facts_of(one, results) for one in models]
-    parts = [[*card_parts(one, results), *trust_parts(one, data_sets)] for one in models]
-    documents = [*zip(cards, parts, strict=True), (readme, [models_table(models, results)])]
-    documents.append((comparison, tables))
+    derived = [[*card_parts(one, results), *trust_parts(one, data_sets)] for one in measured]
+    derived += [[models_table(shipped, results)], tables]
+    facts = {one.name: facts_of(one, results) for one in measured}
+    # Read now, for somebody may have written into them during the minutes of measuring.
+    entries = read_entries(registry)
+    documents = [Document.read(path, parts) for path, parts in expected.items()]
+    pairs = list(zip(documents, derived, strict=True))
     if check:
-        found = _all_departures(models, facts, documents, absent)
+        found = _all_departures(entries, facts, pairs, absent)
         print("\n" + ("\n".join(found) or "Every number is as measured."))
         return 1 if found else 0
-    for one, fact in zip(models, facts, strict=True):
-        one.entry.update(fact)
-    write_entries(registry, entries)
-    for document, derived in documents:
-        document.write(derived)
+    write_entries(registry, [entry | facts.get(entry["name"], {}) for entry in entries])
+    for document, texts in pairs:
+        document.write(texts)
     return 0
 
 
+def _chosen(shipped: Sequence[Shipped], only: Collection[str]) -> list[Shipped]:
+    """Return the models of these names, or all where there are none."""
+    names = [one.name for one in shipped]
+    if unknown := sorted(set(only).difference(names)):
+        raise ValueError(f"There is no {' and no '.join(unknown)} to measure: {', '.join(names)}.")
+    return [one for one in shipped if not only or one.name in only]
+
+
+def _completed(
+    results: Results, shipped: Sequence[Shipped], measured: Collection[Shipped]
+) -> Results:
+    """Return the results with those of the registry for models that were not measured."""
+    others = [one for one in shipped if one not in measured]
+    if missing := [one.name for one in others if not set(DATA_SETS) <= set(one.entry["metrics"])]:
+        raise ValueError(f"The registry has no scores of {', '.join(missing)}: measure them, too.")
+    return {
+        data_set: dict(means) | {one.name: one.entry["metrics"][data_set] for one in others}
+        for data_set, means in results.items()
+    }
+
+
 def _all_departures(
-    models: Sequence[Shipped],
-    facts: Sequence[Entry],
+    entries: Sequence[Entry],
+    facts: Mapping[str, Entry],
     documents: Sequence[tuple[Document, list[str]]],
     absent: Sequence[str],
 ) -> list[str]:
@@ -168,8 +207,9 @@ def _all_departures(
     titles |= {title for title, _, measure in COLUMNS if measure in absent}
     found = [
         text
-        for one, fact in zip(models, facts, strict=True)
-        for text in departures(one, fact, absent)
+        for entry in entries
+        if entry["name"] in facts
+        for text in departures(entry, facts[entry["name"]], absent)
     ]
     return found + [
         text for document, derived in documents for text in document.departures(derived, titles)
@@ -234,7 +274,8 @@ def measure(
     upscalers = {
         one.name: partial(upscale_array, model=one.model, settings=settings) for one in models
     }
-    evaluation = finish(iter_evaluate(data_sets, upscalers, also=also))
+    steps = iter_evaluate(data_sets, upscalers, also=also)
+    evaluation = with_bar(iter_mapped(steps, lambda progress: (progress.done, progress.total)))
     if evaluation.left_out:
         raise ValueError(f"Means of fewer images are others: {'; '.join(evaluation.left_out)}")
     return evaluation.results
@@ -250,15 +291,15 @@ def facts_of(one: Shipped, results: Results) -> Entry:
     return {"sha256": _digest(content), "size": len(content), "metrics": metrics}
 
 
-def departures(one: Shipped, facts: Entry, absent: Sequence[str]) -> Iterator[str]:
+def departures(entry: Entry, facts: Entry, absent: Sequence[str]) -> Iterator[str]:
     """Yield a line for each fact that the registry has otherwise, but for measures not made."""
-    before, now = (dict(_by_name(values)) for values in (one.entry, facts))
+    before, now = (dict(_by_name(values)) for values in (entry, facts))
     for key in before | now:
         if key.rpartition(" ")[2] in absent:
             continue
         written, measured = (values.get(key, "missing") for values in (before, now))
         if not agree(written, measured):
-            yield f"registry.json: {one.name}, {key} is {written}, measured {measured}"
+            yield f"registry.json: {entry['name']}, {key} is {written}, measured {measured}"
 
 
 def _by_name(facts: Entry) -> Iterator[tuple[str, str]]:
@@ -305,7 +346,8 @@ def trust_parts(one: Shipped, data_sets: dict[str, list[Pair]]) -> list[str]:
     if law is None:
         return []
     steps = iter_calibrate(one.model, data_sets, border=one.model.scale, law=tuple(law))
-    lines = ["```", f"$ {CALIBRATE.format(name=one.name)}", as_lines(finish(steps)), "```"]
+    calibration = with_bar(steps)
+    lines = ["```", f"$ {CALIBRATE.format(name=one.name)}", as_lines(calibration), "```"]
     return ["\n".join([*lines, ""])]
 
 
