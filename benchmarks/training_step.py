@@ -29,7 +29,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from napari_srgan.inference.devices import choose_device, describe_device, half_precision
 from napari_srgan.training.config import Recipe, load_recipe
-from napari_srgan.training.data.open import CropSampler, iter_batches, open_pack
+from napari_srgan.training.data.crops import Crops, CropSampler, iter_batches
+from napari_srgan.training.data.open import open_pack
 from napari_srgan.training.optimise.distributed import Team
 from napari_srgan.training.optimise.losses import VGGLoss, pixel_loss
 from napari_srgan.training.optimise.precision import seen_in
@@ -144,7 +145,7 @@ def sampler_of_samples(folder: Path) -> CropSampler:
         for quarter in range(4):
             Image.fromarray(np.rot90(picture, quarter)).save(images / f"{name}-{quarter}.png")
     pack = open_pack(images, folder / "cache", smallest=96)
-    return CropSampler(pack, batch=16, crop=96)
+    return CropSampler(pack, Crops(16, 96))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Protocol, TypeVar
@@ -50,6 +51,25 @@ def iter_ahead(
                 future.cancel()
 
 
+@dataclass(frozen=True)
+class Crops:
+    """What is drawn at once.
+
+    Attributes
+    ----------
+    batch : int
+        Crops a draw, each of another image.
+    side : int
+        Of the high-resolution crops, in pixels: a multiple of the scale.
+    busiest_of : int
+        Places tried for each crop, of which the one with most texture is taken.
+    """
+
+    batch: int
+    side: int
+    busiest_of: int = 1
+
+
 class Images(Protocol):
     """What places of crops are drawn from: a pack, or one as it is at another scale."""
 
@@ -90,12 +110,8 @@ class CropPlaces:
     ----------
     images : Images
         What there is to crop.
-    batch : int
-        Crops a draw.
-    crop : int
-        Side of the high-resolution crops, a multiple of the scale.
-    busiest_of : int
-        Places tried for each crop, of which the one with most texture is taken.
+    crops : Crops
+        How many are drawn, of which size.
 
     Raises
     ------
@@ -103,22 +119,23 @@ class CropPlaces:
         If there are fewer images than crops in a batch, or smaller ones than a crop.
     """
 
-    def __init__(self, images: Images, *, batch: int, crop: int, busiest_of: int = 1) -> None:
-        if batch < 1 or crop < 1 or crop % images.scale:
+    def __init__(self, images: Images, crops: Crops) -> None:
+        batch, side = crops.batch, crops.side
+        if batch < 1 or side < 1 or side % images.scale:
             raise ValueError(
                 f"A batch is 1 or more crops, whose side is a multiple of the scale "
-                f"{images.scale}; got a batch of {batch}, crops of {crop}."
+                f"{images.scale}; got a batch of {batch}, crops of {side}."
             )
         if len(images.entries) < batch:
             raise ValueError(
                 f"A batch takes {batch} distinct images; there are {len(images.entries)}. "
                 "Add images or lower the batch."
             )
-        self.batch, self.low_crop = batch, crop // images.scale
-        self._images, self._tried = images, busiest_of
+        self.batch, self.low_crop = batch, side // images.scale
+        self._images, self._tried = images, crops.busiest_of
         for entry in images.entries:
             if min(entry.low_height, entry.low_width) < self.low_crop:
-                raise ValueError(f"{entry.name} is smaller than a crop of {crop} pixels.")
+                raise ValueError(f"{entry.name} is smaller than a crop of {side} pixels.")
         self._sides = np.array([(e.low_height, e.low_width) for e in images.entries], np.int64)
         self._area = self._sides.prod(axis=1)
         self._upto = np.cumsum(self._area)
@@ -166,12 +183,8 @@ class CropSampler:
     ----------
     pack : Pack
         Where the images are.
-    batch : int
-        Crops a draw.
-    crop : int
-        Side of the high-resolution crops, a multiple of the scale.
-    busiest_of : int
-        As for :class:`.CropPlaces`.
+    crops : Crops
+        How many are drawn, of which size.
 
     Raises
     ------
@@ -181,9 +194,9 @@ class CropSampler:
 
     in_threads = True
 
-    def __init__(self, pack: Pack, *, batch: int, crop: int, busiest_of: int = 1) -> None:
-        self._places = CropPlaces(pack, batch=batch, crop=crop, busiest_of=busiest_of)
-        self._pack, self.batch = pack, batch
+    def __init__(self, pack: Pack, crops: Crops) -> None:
+        self._places = CropPlaces(pack, crops)
+        self._pack, self.batch = pack, crops.batch
 
     def draw(self, rng: np.random.Generator) -> tuple[Samples, Samples]:
         """Return a batch: low ``(n, c, c, k)`` and high ``(n, s·c, s·c, k)``, k the channels."""

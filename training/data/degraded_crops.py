@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_srgan.training.data.crops import CropPlaces, CropSampler, Places, turned
+from napari_srgan.training.data.crops import CropPlaces, Crops, CropSampler, Places, turned
 from napari_srgan.training.data.decoding import Samples
 from napari_srgan.training.data.degradations.reduce import Reduction
 from napari_srgan.training.data.device_crops import DeviceCropSampler, choose_sampler
@@ -29,14 +29,10 @@ class DegradedCropSampler:
     ----------
     pack : Pack
         Where the images are; its low-resolution ones are not used.
-    batch : int
-        Crops a draw.
-    crop : int
-        Side of the high-resolution crops, a multiple of the scale.
+    crops : Crops
+        How many are drawn, of which size.
     reduction : Reduction
         How low-resolution crops are made; its scale is the pack's.
-    busiest_of : int
-        As for :class:`.CropPlaces`.
 
     Raises
     ------
@@ -46,11 +42,9 @@ class DegradedCropSampler:
 
     in_threads = True
 
-    def __init__(
-        self, pack: Pack, *, batch: int, crop: int, reduction: Reduction, busiest_of: int = 1
-    ) -> None:
-        self._places = CropPlaces(pack, batch=batch, crop=crop, busiest_of=busiest_of)
-        self._pack, self.batch, self._reduction = pack, batch, reduction
+    def __init__(self, pack: Pack, crops: Crops, reduction: Reduction) -> None:
+        self._places = CropPlaces(pack, crops)
+        self._pack, self.batch, self._reduction = pack, crops.batch, reduction
 
     def draw(self, rng: np.random.Generator) -> tuple[Samples, Samples]:
         """Return a batch: low ``(n, c, c, k)`` and high ``(n, s·c, s·c, k)``, k the channels."""
@@ -85,20 +79,12 @@ class DegradedCropSampler:
 
 
 def sampler_for(
-    pack: Pack,
-    device: torch.device,
-    *,
-    batch: int,
-    crop: int,
-    reduction: Reduction,
-    busiest_of: int = 1,
+    pack: Pack, device: torch.device, crops: Crops, reduction: Reduction
 ) -> CropSampler | DeviceCropSampler | DegradedCropSampler:
     """Return what crops are drawn by: degraded ones on the host, others where is room."""
     if reduction.is_drawn:
-        return DegradedCropSampler(
-            pack, batch=batch, crop=crop, reduction=reduction, busiest_of=busiest_of
-        )
-    return choose_sampler(pack, device, batch=batch, crop=crop, busiest_of=busiest_of)
+        return DegradedCropSampler(pack, crops, reduction)
+    return choose_sampler(pack, device, crops)
 
 
 def _window(image: Samples, begin: tuple[int, int], side: int) -> Samples:

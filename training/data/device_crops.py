@@ -13,6 +13,7 @@ from napari_srgan.inference.devices import free_memory
 from napari_srgan.training.data.crops import (
     ORIENTATIONS,
     CropPlaces,
+    Crops,
     CropSampler,
     Places,
     turned,
@@ -45,13 +46,12 @@ class DevicePack:
 
 
 def choose_sampler(
-    pack: Pack, device: torch.device, *, batch: int, crop: int, busiest_of: int = 1
+    pack: Pack, device: torch.device, crops: Crops
 ) -> CropSampler | DeviceCropSampler:
     """Return a sampler that crops on the device if that is CUDA and has room, else on the host."""
     if device.type == "cuda" and pack.nbytes <= RESIDENT_SHARE * free_memory(device):
-        resident = to_device(pack, device)
-        return DeviceCropSampler(resident, batch=batch, crop=crop, busiest_of=busiest_of)
-    return CropSampler(pack, batch=batch, crop=crop, busiest_of=busiest_of)
+        return DeviceCropSampler(to_device(pack, device), crops)
+    return CropSampler(pack, crops)
 
 
 def to_device(pack: Pack, device: torch.device) -> DevicePack:
@@ -84,12 +84,8 @@ class DeviceCropSampler:
     ----------
     pack : DevicePack
         Where the images are.
-    batch : int
-        Crops a draw.
-    crop : int
-        Side of the high-resolution crops, a multiple of the scale.
-    busiest_of : int
-        As for :class:`.CropPlaces`.
+    crops : Crops
+        How many are drawn, of which size.
 
     Raises
     ------
@@ -99,10 +95,10 @@ class DeviceCropSampler:
 
     in_threads = False
 
-    def __init__(self, pack: DevicePack, *, batch: int, crop: int, busiest_of: int = 1) -> None:
+    def __init__(self, pack: DevicePack, crops: Crops) -> None:
         host = pack.host
-        self._places = CropPlaces(host, batch=batch, crop=crop, busiest_of=busiest_of)
-        self._pack, self.batch = pack, batch
+        self._places = CropPlaces(host, crops)
+        self._pack, self.batch = pack, crops.batch
         self._low_sides = np.array([(e.low_height, e.low_width) for e in host.entries], np.int64)
         offsets = np.array([(e.low_offset, e.high_offset) for e in host.entries], np.int64)
         self._offsets = offsets // host.channels

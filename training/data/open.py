@@ -11,21 +11,9 @@ from typing import Literal
 
 from napari_srgan.inference.settings import finish
 from napari_srgan.resampling import REDUCTION_VERSION, SCALE
-from napari_srgan.training.data.crops import CropSampler, iter_batches
-from napari_srgan.training.data.pack import Entry, Pack, load_pack
+from napari_srgan.training.data.pack import Pack, load_pack
 from napari_srgan.training.data.packing import PackingProgress, Terms, iter_write_pack
 from napari_srgan.training.data.sources import find_sources
-
-__all__ = [
-    "CropSampler",
-    "Entry",
-    "Pack",
-    "PackingProgress",
-    "Part",
-    "iter_batches",
-    "iter_open_pack",
-    "open_pack",
-]
 
 Part = Literal["training", "validation"]
 

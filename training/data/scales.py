@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_srgan.resampling import shrink
-from napari_srgan.training.data.crops import CropPlaces, Places, turned
+from napari_srgan.training.data.crops import CropPlaces, Crops, Places, turned
 from napari_srgan.training.data.decoding import Samples
 from napari_srgan.training.data.pack import Entry, Pack
 
@@ -54,12 +54,9 @@ class ScalesSampler:
         Where the images are; of its reductions none is used.
     scales : sequence of int
         Those that are drawn from, with equal chances.
-    batch : int
-        Crops a draw.
-    low_crop : int
-        Side of the low-resolution crops.
-    busiest_of : int
-        As for :class:`.CropPlaces`.
+    crops : Crops
+        How many are drawn, of which size at the pack's scale: high-resolution ones of the other
+        scales are larger or smaller.
 
     Raises
     ------
@@ -69,23 +66,11 @@ class ScalesSampler:
 
     in_threads = True
 
-    def __init__(
-        self,
-        pack: Pack,
-        scales: Sequence[int],
-        *,
-        batch: int,
-        low_crop: int,
-        busiest_of: int = 1,
-    ) -> None:
-        self._pack, self._scales, self._low_crop, self.batch = pack, tuple(scales), low_crop, batch
+    def __init__(self, pack: Pack, scales: Sequence[int], crops: Crops) -> None:
+        self._pack, self._scales, self.batch = pack, tuple(scales), crops.batch
+        self._low_crop = crops.side // pack.scale
         self._places = [
-            CropPlaces(
-                _AtScale.of(pack, scale),
-                batch=batch,
-                crop=scale * low_crop,
-                busiest_of=busiest_of,
-            )
+            CropPlaces(_AtScale.of(pack, scale), replace(crops, side=scale * self._low_crop))
             for scale in self._scales
         ]
 

@@ -20,7 +20,7 @@ from napari_srgan.models.perceptual.vgg import VGG16Features, VGG19Features, VGG
 from napari_srgan.models.srresnet import SRResNet, for_grey, without_norms
 from napari_srgan.store.checkpoint import load_checkpoint
 from napari_srgan.training.config import Recipe
-from napari_srgan.training.data.crops import CropSampler
+from napari_srgan.training.data.crops import Crops, CropSampler
 from napari_srgan.training.data.degradations.reduce import reduction_of
 from napari_srgan.training.data.degraded_crops import DegradedCropSampler, sampler_for
 from napari_srgan.training.data.device_crops import DeviceCropSampler
@@ -320,23 +320,10 @@ class _Work:
     def _sampler(self, scales: Sequence[int]) -> AnySampler:
         """Return where the batches of a phase come from, which trains these scales."""
         recipe, data = self._plan.recipe, self._plan.recipe.data
+        crops = Crops(data.batch, data.crop, data.busiest_of)
         if len(scales) > 1:
-            low_crop = data.crop // recipe.network.scale
-            return ScalesSampler(
-                self._pack,
-                scales,
-                batch=data.batch,
-                low_crop=low_crop,
-                busiest_of=data.busiest_of,
-            )
-        return sampler_for(
-            self._pack,
-            self._device,
-            batch=data.batch,
-            crop=data.crop,
-            reduction=reduction_of(recipe),
-            busiest_of=data.busiest_of,
-        )
+            return ScalesSampler(self._pack, scales, crops)
+        return sampler_for(self._pack, self._device, crops, reduction_of(recipe))
 
     def _load_teacher(self) -> Teacher | None:
         recipe, path = self._plan.recipe, self._plan.teacher

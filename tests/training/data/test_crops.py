@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_srgan.training.data.crops import CropPlaces, CropSampler, iter_batches
+from napari_srgan.training.data.crops import CropPlaces, Crops, CropSampler, iter_batches
 from napari_srgan.training.data.pack import Entry, Pack
 
 SCALE = 4
@@ -35,14 +35,14 @@ def pack_of(sizes: list[tuple[int, int]], dtype: type = np.uint8, channels: int 
 
 @pytest.fixture
 def sampler() -> CropSampler:
-    return CropSampler(pack_of(SIZES), batch=3, crop=32)
+    return CropSampler(pack_of(SIZES), Crops(3, 32))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("channels", [1, 3, 5])
 def test_crops_have_the_depth_and_the_channels_of_the_pack(dtype, channels):
     pack = pack_of(SIZES, dtype, channels)
-    low, high = CropSampler(pack, batch=3, crop=32).draw(np.random.default_rng(0))
+    low, high = CropSampler(pack, Crops(3, 32)).draw(np.random.default_rng(0))
     assert (low.shape, high.shape) == ((3, 8, 8, channels), (3, 32, 32, channels))
     assert low.dtype == high.dtype == dtype
     assert low.flags.c_contiguous
@@ -66,7 +66,7 @@ def test_crops_of_a_batch_are_of_distinct_images(sampler):
 
 
 def test_crops_come_in_all_eight_orientations_alike_often():
-    sampler = CropSampler(pack_of([(8, 8)]), batch=1, crop=32)
+    sampler = CropSampler(pack_of([(8, 8)]), Crops(1, 32))
     rng = np.random.default_rng(0)
     counts = Counter(sampler.draw(rng)[1].tobytes() for _ in range(800))
     assert len(counts) == 8
@@ -74,14 +74,14 @@ def test_crops_come_in_all_eight_orientations_alike_often():
 
 
 def test_every_place_of_an_image_is_cropped():
-    sampler = CropSampler(pack_of([(9, 11)]), batch=1, crop=32)
+    sampler = CropSampler(pack_of([(9, 11)]), Crops(1, 32))
     rng = np.random.default_rng(0)
     corners = {tuple(sampler.draw(rng)[0][0, ..., 1:].min((0, 1)).tolist()) for _ in range(300)}
     assert corners == {(y, x) for y in range(2) for x in range(4)}
 
 
 def test_an_image_is_drawn_as_often_as_its_area_says():
-    places = CropPlaces(pack_of([(8, 12), (16, 18), (24, 40)]), batch=1, crop=32)
+    places = CropPlaces(pack_of([(8, 12), (16, 18), (24, 40)]), Crops(1, 32))
     rng = np.random.default_rng(0)
     counts = np.bincount([places.draw(rng)[0, 0] for _ in range(3000)], minlength=3)
     areas = np.array([8 * 12, 16 * 18, 24 * 40])
@@ -90,7 +90,7 @@ def test_an_image_is_drawn_as_often_as_its_area_says():
 
 def test_two_images_are_drawn_as_often_as_one_after_another_without_putting_back():
     areas = np.array([8 * 9, 8 * 18, 8 * 36])
-    places = CropPlaces(pack_of([(8, 9), (8, 18), (8, 36)]), batch=2, crop=32)
+    places = CropPlaces(pack_of([(8, 9), (8, 18), (8, 36)]), Crops(2, 32))
     rng = np.random.default_rng(0)
     counts = Counter(tuple(places.draw(rng)[:, 0].tolist()) for _ in range(6000))
     p = areas / areas.sum()
@@ -105,7 +105,7 @@ def test_two_images_are_drawn_as_often_as_one_after_another_without_putting_back
 def test_a_batch_of_all_images_has_each_once_however_unequal(sizes, seed):
     entries = tuple(Entry(f"{i}", h, w, 0, 0) for i, (h, w) in enumerate(sizes))
     pack = Pack(np.zeros(0, np.uint8), np.zeros(0, np.uint8), entries, SCALE, "d")
-    places = CropPlaces(pack, batch=len(sizes), crop=4).draw(np.random.default_rng(seed))
+    places = CropPlaces(pack, Crops(len(sizes), 4)).draw(np.random.default_rng(seed))
     assert sorted(places[:, 0].tolist()) == list(range(len(sizes)))
     for image, y, x, turn in places.tolist():
         assert 0 <= y <= sizes[image][0] - 1
@@ -116,7 +116,7 @@ def test_a_batch_of_all_images_has_each_once_however_unequal(sizes, seed):
 def test_a_crumb_beside_a_giant_is_still_drawn_at_once():
     entries = (Entry("crumb", 8, 8, 0, 0), Entry("giant", 2**15, 2**15, 0, 0))
     pack = Pack(np.zeros(0, np.uint8), np.zeros(0, np.uint8), entries, SCALE, "d")
-    places = CropPlaces(pack, batch=2, crop=32)
+    places = CropPlaces(pack, Crops(2, 32))
     assert sorted(places.draw(np.random.default_rng(0))[:, 0].tolist()) == [0, 1]
 
 
@@ -131,7 +131,7 @@ def pack_with_a_busy_corner(side: int = 24) -> Pack:
 
 def test_of_several_places_the_one_with_most_texture_is_taken():
     pack = pack_with_a_busy_corner()
-    places = CropPlaces(pack, batch=1, crop=32, busiest_of=4)
+    places = CropPlaces(pack, Crops(1, 32, 4))
     for seed in range(20):
         rng = np.random.default_rng(seed)
         rng.integers(24 * 24, size=1)  # which image
@@ -145,7 +145,7 @@ def test_the_more_places_are_tried_the_busier_crops_are():
     pack = pack_with_a_busy_corner()
     means = []
     for tried in (1, 2, 4, 16):
-        places = CropPlaces(pack, batch=1, crop=32, busiest_of=tried)
+        places = CropPlaces(pack, Crops(1, 32, tried))
         drawn = [places.draw(np.random.default_rng(seed))[0] for seed in range(60)]
         means.append(np.mean([pack.texture(0, int(y), int(x), 8) for _image, y, x, _turn in drawn]))
     assert means == sorted(means)
@@ -159,7 +159,7 @@ def test_an_even_square_has_no_texture_whatever_its_brightness():
 
 
 def test_held_back_images_are_not_drawn():
-    sampler = CropSampler(pack_of(SIZES).without([0, 3]), batch=2, crop=32)
+    sampler = CropSampler(pack_of(SIZES).without([0, 3]), Crops(2, 32))
     rng = np.random.default_rng(0)
     drawn = {int(crop[0, 0, 0]) for _ in range(20) for crop in sampler.draw(rng)[1]}
     assert drawn == {1, 2}
@@ -167,18 +167,18 @@ def test_held_back_images_are_not_drawn():
 
 def test_a_batch_larger_than_the_images_is_refused():
     with pytest.raises(ValueError, match="5 distinct images; there are 4"):
-        CropSampler(pack_of(SIZES), batch=5, crop=32)
+        CropSampler(pack_of(SIZES), Crops(5, 32))
 
 
 def test_a_crop_larger_than_an_image_is_refused():
     with pytest.raises(ValueError, match="1 is smaller than a crop of 36"):
-        CropSampler(pack_of(SIZES), batch=2, crop=36)
+        CropSampler(pack_of(SIZES), Crops(2, 36))
 
 
 @pytest.mark.parametrize(("batch", "crop"), [(0, 32), (2, 30), (2, 0)])
 def test_impossible_batches_are_refused(batch, crop):
     with pytest.raises(ValueError, match=f"got a batch of {batch}, crops of {crop}"):
-        CropSampler(pack_of(SIZES), batch=batch, crop=crop)
+        CropSampler(pack_of(SIZES), Crops(batch, crop))
 
 
 # Batches, step by step
@@ -204,7 +204,7 @@ def test_batches_are_those_of_seed_and_step_whatever_is_prefetched(sampler, pref
 
 @given(st.integers(0, 8))
 def test_training_that_goes_on_sees_what_it_would_have_seen(first):
-    sampler = CropSampler(pack_of(SIZES), batch=3, crop=32)
+    sampler = CropSampler(pack_of(SIZES), Crops(3, 32))
     assert taken(sampler, 3, first=first) == taken(sampler, 11)[first : first + 3]
 
 
@@ -214,7 +214,7 @@ def test_another_seed_gives_other_batches(sampler):
 
 @pytest.mark.parametrize("world", [2, 3])
 def test_processes_share_the_batch_of_one(world):
-    sampler = CropSampler(pack_of([(8, 9)] * 6), batch=6, crop=32)
+    sampler = CropSampler(pack_of([(8, 9)] * 6), Crops(6, 32))
     whole = list(islice(iter_batches(sampler, 1, 4), 3))
     for rank in range(world):
         shares = islice(iter_batches(sampler, 1, 4, rank=rank, world=world), 3)

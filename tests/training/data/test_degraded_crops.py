@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from napari_srgan.resampling import shrink
-from napari_srgan.training.data.crops import CropSampler, iter_batches
+from napari_srgan.training.data.crops import Crops, CropSampler, iter_batches
 from napari_srgan.training.data.degradations.reduce import Reduction
 from napari_srgan.training.data.degradations.settings import Degradation
 from napari_srgan.training.data.degraded_crops import DegradedCropSampler, sampler_for
 from napari_srgan.training.data.pack import Entry, Pack
 
 SIZES = [(10, 13), (8, 11), (16, 9), (30, 22)]  # of low images
-CROP = {"batch": 3, "crop": 32}
+CROPS = Crops(3, 32)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def pack() -> Pack:
 
 
 def degraded(pack: Pack, kind: str = "second-order", **changes: float) -> DegradedCropSampler:
-    return DegradedCropSampler(pack, **CROP, reduction=Reduction(kind, 4, Degradation(**changes)))
+    return DegradedCropSampler(pack, CROPS, Reduction(kind, 4, Degradation(**changes)))
 
 
 def taken(sampler, first: int, count: int, **how: int) -> list[tuple]:
@@ -40,17 +40,15 @@ def taken(sampler, first: int, count: int, **how: int) -> list[tuple]:
 
 
 def test_without_degradation_batches_are_what_they_were(pack):
-    sampler = sampler_for(
-        pack, torch.device("cpu"), **CROP, reduction=Reduction("bicubic", 4, Degradation())
-    )
+    sampler = sampler_for(pack, torch.device("cpu"), CROPS, Reduction("bicubic", 4, Degradation()))
     assert type(sampler) is CropSampler
-    for mine, its in zip(taken(sampler, 0, 3), taken(CropSampler(pack, **CROP), 0, 3), strict=True):
+    for mine, its in zip(taken(sampler, 0, 3), taken(CropSampler(pack, CROPS), 0, 3), strict=True):
         for one, other in zip(mine, its, strict=True):
             np.testing.assert_array_equal(one, other)
 
 
 def test_high_crops_are_those_without_degradation(pack):
-    plain, drawn = taken(CropSampler(pack, **CROP), 0, 4), taken(degraded(pack), 0, 4)
+    plain, drawn = taken(CropSampler(pack, CROPS), 0, 4), taken(degraded(pack), 0, 4)
     for (_, _, high), (_, low, same) in zip(plain, drawn, strict=True):
         np.testing.assert_array_equal(high, same)
         assert low.shape == (3, 8, 8, 3)
@@ -94,9 +92,7 @@ def test_blocks_of_jpeg_begin_anywhere_in_a_crop(pack):
     always = {"compression_share": 1.0, "compression_webp": 0.0}
     always |= {"quality_min": 5.0, "quality_max": 5.0}
     settings = Degradation(**only, **always)
-    sampler = DegradedCropSampler(
-        image, batch=1, crop=64, reduction=Reduction("first-order", 4, settings)
-    )
+    sampler = DegradedCropSampler(image, Crops(1, 64), Reduction("first-order", 4, settings))
     begins = set()
     for seed in range(100):
         places = sampler.places(np.random.default_rng(seed))

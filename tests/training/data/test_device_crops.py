@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from napari_srgan.training.data import device_crops as device_packs
-from napari_srgan.training.data.crops import CropSampler, iter_batches
+from napari_srgan.training.data.crops import Crops, CropSampler, iter_batches
 from napari_srgan.training.data.device_crops import DeviceCropSampler, choose_sampler, to_device
 from napari_srgan.training.data.open import open_pack
 from napari_srgan.training.data.pack import Entry, Pack
@@ -40,8 +40,8 @@ def devices() -> list[object]:
 @pytest.mark.parametrize(("channels", "scale"), [(3, 4), (1, 4), (5, 2), (3, 3)])
 def test_crops_on_a_device_are_those_of_the_host_bit_for_bit(device, dtype, channels, scale):
     pack = noisy_pack(dtype, channels, scale)
-    host = CropSampler(pack, batch=3, crop=8 * scale)
-    resident = DeviceCropSampler(to_device(pack, device), batch=3, crop=8 * scale)
+    host = CropSampler(pack, Crops(3, 8 * scale))
+    resident = DeviceCropSampler(to_device(pack, device), Crops(3, 8 * scale))
     ours, theirs = np.random.default_rng(1), np.random.default_rng(1)
     turns = set()
     for _ in range(40):
@@ -59,8 +59,8 @@ def test_crops_on_a_device_are_those_of_the_host_bit_for_bit(device, dtype, chan
 @pytest.mark.parametrize("device", devices())
 def test_the_busiest_places_are_those_of_the_host(device):
     pack = noisy_pack()
-    how = {"batch": 3, "crop": 32, "busiest_of": 3}
-    host, resident = CropSampler(pack, **how), DeviceCropSampler(to_device(pack, device), **how)
+    crops = Crops(3, 32, 3)
+    host, resident = CropSampler(pack, crops), DeviceCropSampler(to_device(pack, device), crops)
     for seed in range(10):
         places = [sampler.places(np.random.default_rng(seed)) for sampler in (host, resident)]
         np.testing.assert_array_equal(*places)
@@ -70,16 +70,16 @@ def test_the_busiest_places_are_those_of_the_host(device):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_crops_become_floats_of_the_same_values(device, dtype):
     pack = noisy_pack(dtype)
-    resident = DeviceCropSampler(to_device(pack, device), batch=3, crop=32)
-    expected = CropSampler(pack, batch=3, crop=32).draw(np.random.default_rng(1))[1]
+    resident = DeviceCropSampler(to_device(pack, device), Crops(3, 32))
+    expected = CropSampler(pack, Crops(3, 32)).draw(np.random.default_rng(1))[1]
     floats = resident.draw(np.random.default_rng(1))[1].float() / pack.white
     np.testing.assert_allclose(floats.cpu().numpy(), expected / pack.white, rtol=1e-6)
 
 
 def test_held_back_images_are_not_drawn_on_a_device_either():
     pack = noisy_pack().without([1, 2])
-    host = CropSampler(pack, batch=2, crop=32)
-    resident = DeviceCropSampler(to_device(pack, CPU), batch=2, crop=32)
+    host = CropSampler(pack, Crops(2, 32))
+    resident = DeviceCropSampler(to_device(pack, CPU), Crops(2, 32))
     for tensor, expected in zip(
         resident.draw(np.random.default_rng(0)), host.draw(np.random.default_rng(0)), strict=True
     ):
@@ -99,8 +99,8 @@ def test_a_pack_is_copied_whole_in_parts(monkeypatch, tmp_path: Path):
 
 def test_batches_of_a_device_are_those_of_the_host_and_need_no_thread():
     pack = noisy_pack()
-    resident = DeviceCropSampler(to_device(pack, CPU), batch=2, crop=32)
-    host = CropSampler(pack, batch=2, crop=32)
+    resident = DeviceCropSampler(to_device(pack, CPU), Crops(2, 32))
+    host = CropSampler(pack, Crops(2, 32))
     on_device = islice(iter_batches(resident, 3, 5, rank=1, world=2), 4)
     on_host = islice(iter_batches(host, 3, 5, rank=1, world=2), 4)
     for (step, low, high), (expected_step, expected_low, expected_high) in zip(
@@ -113,11 +113,11 @@ def test_batches_of_a_device_are_those_of_the_host_and_need_no_thread():
 
 def test_too_few_images_are_refused():
     with pytest.raises(ValueError, match="5 distinct images; there are 4"):
-        DeviceCropSampler(to_device(noisy_pack(), CPU), batch=5, crop=32)
+        DeviceCropSampler(to_device(noisy_pack(), CPU), Crops(5, 32))
 
 
 def test_the_host_crops_where_the_device_is_the_host():
-    assert isinstance(choose_sampler(noisy_pack(), CPU, batch=2, crop=32), CropSampler)
+    assert isinstance(choose_sampler(noisy_pack(), CPU, Crops(2, 32)), CropSampler)
 
 
 @pytest.mark.parametrize(("times_free", "kind"), [(2.1, "device"), (1.9, "host")])
@@ -125,5 +125,5 @@ def test_a_pack_is_resident_where_half_of_the_free_memory_holds_it(monkeypatch, 
     pack = noisy_pack()
     monkeypatch.setattr(device_packs, "free_memory", lambda device: times_free * pack.nbytes)
     monkeypatch.setattr(device_packs, "to_device", lambda pack, device: to_device(pack, CPU))
-    sampler = choose_sampler(pack, torch.device("cuda"), batch=2, crop=32)
+    sampler = choose_sampler(pack, torch.device("cuda"), Crops(2, 32))
     assert isinstance(sampler, DeviceCropSampler if kind == "device" else CropSampler)

@@ -16,13 +16,10 @@ from PIL import Image
 
 from napari_srgan.files import Picture, write_picture
 from napari_srgan.resampling import shrink
-from napari_srgan.training.data.open import (
-    CropSampler,
-    Pack,
-    PackingProgress,
-    iter_open_pack,
-    open_pack,
-)
+from napari_srgan.training.data.crops import Crops, CropSampler
+from napari_srgan.training.data.open import iter_open_pack, open_pack
+from napari_srgan.training.data.pack import Pack
+from napari_srgan.training.data.packing import PackingProgress
 
 SIZES = [(40, 52), (33, 47), (64, 36), (41, 90)]
 
@@ -401,7 +398,7 @@ def test_processes_that_pack_at_once_get_the_same(folder, cache, damaged):
 
 
 def test_a_sampler_goes_to_a_spawned_process(folder, cache):
-    sampler = CropSampler(opened(folder, cache), batch=3, crop=32)
+    sampler = CropSampler(opened(folder, cache), Crops(3, 32))
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         low, high = pool.apply(CropSampler.draw, (sampler, np.random.default_rng(5)))
     expected_low, expected_high = sampler.draw(np.random.default_rng(5))

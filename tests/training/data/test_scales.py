@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_srgan.resampling import shrink
+from napari_srgan.training.data.crops import Crops
 from napari_srgan.training.data.pack import Entry, Pack
 from napari_srgan.training.data.scales import ScalesSampler, reduced_crop
 
@@ -44,7 +45,7 @@ def pack_of(*sides: tuple[int, int]) -> Pack:
 
 
 def test_each_batch_has_one_scale_and_crops_of_one_size_and_all_scales_occur() -> None:
-    sampler = ScalesSampler(pack_of((9, 11), (7, 8), (12, 7)), (2, 3, 4), batch=2, low_crop=7)
+    sampler = ScalesSampler(pack_of((9, 11), (7, 8), (12, 7)), (2, 3, 4), Crops(2, 4 * 7))
     seen = set()
     for step in range(30):
         low, high = sampler.draw(np.random.default_rng(step))
@@ -57,14 +58,14 @@ def test_each_batch_has_one_scale_and_crops_of_one_size_and_all_scales_occur() -
 
 def test_an_image_that_is_too_small_for_one_of_the_scales_is_named() -> None:
     with pytest.raises(ValueError, match="1 is smaller than a crop of 32 pixels"):
-        ScalesSampler(pack_of((9, 11), (7, 8)), (2, 4), batch=2, low_crop=8)
+        ScalesSampler(pack_of((9, 11), (7, 8)), (2, 4), Crops(2, 4 * 8))
 
 
 def test_the_busiest_place_is_the_same_part_of_an_image_at_every_scale() -> None:
     pack = pack_of((24, 24))
     low = pack.low.reshape(24, 24, 3)
     low[:12] = low[:, :12] = 0
-    sampler = ScalesSampler(pack, (2, 3, 4), batch=1, low_crop=6, busiest_of=40)
+    sampler = ScalesSampler(pack, (2, 3, 4), Crops(1, 4 * 6, 40))
     seen = set()
     for seed in range(20):
         _image, y, x, _turn, scale = sampler.places(np.random.default_rng(seed))[0].tolist()
