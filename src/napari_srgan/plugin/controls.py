@@ -292,9 +292,9 @@ def folded(content: Container[Widget], title: str) -> QCollapsible:
     return fold
 
 
-def text_line(name: str, *, visible: bool = True) -> Label:
+def text_line(name: str, value: str = "", *, visible: bool = True) -> Label:
     """Return a line of text, or several, that begins at the left and can be copied."""
-    label = Label(name=name, label=NO_LABEL, visible=visible)
+    label = Label(name=name, value=value, label=NO_LABEL, visible=visible)
     label.native.setWordWrap(True)
     label.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
     label.native.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)

@@ -14,8 +14,8 @@ from magicgui.widgets import (
     Widget,
 )
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QSizePolicy
 
+from napari_srgan.plugin.controls import text_line
 from napari_srgan.rating.ratings import BICUBIC, HIGH, NEAREST
 from napari_srgan.store.registry import list_models
 
@@ -56,7 +56,7 @@ class Setup(Container[Widget]):
                     mode=FileDialogMode.EXISTING_DIRECTORY,
                     tooltip="A new one, or one to go on with",
                 ),
-                text("state"),
+                text_line("state"),
                 _heading("Original images", "of_images"),
                 FileEdit(
                     name="images",
@@ -115,11 +115,11 @@ class Rate(Container[Widget]):
         super().__init__(labels=False, visible=False)
         self.extend(
             [
-                text("place"),
-                text("task"),
-                text("scale", SCALE),
-                text("last"),
-                text("keys", KEYS),
+                text_line("place"),
+                text_line("task"),
+                text_line("scale", SCALE),
+                text_line("last"),
+                text_line("keys", KEYS),
                 PushButton(name="undo", text="Take the last one back"),
                 PushButton(name="pause", text="Pause"),
             ]
@@ -128,15 +128,5 @@ class Rate(Container[Widget]):
             button.native.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
 
-def text(name: str, value: str = "") -> Label:
-    """Return a line of text that is wrapped, and shown as it is."""
-    label = Label(name=name, value=value)
-    label.native.setWordWrap(True)
-    label.native.setTextFormat(Qt.TextFormat.PlainText)
-    label.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-    label.native.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-    return label
-
-
 def _heading(words: str, name: str = "") -> Label:
-    return text(name or f"of_{words.lower().replace(' ', '_')}", words)
+    return text_line(name or f"of_{words.lower().replace(' ', '_')}", words)

@@ -15,10 +15,8 @@ from magicgui.widgets import (
     SpinBox,
     Widget,
 )
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QSizePolicy
 
-from napari_srgan.plugin.controls import NO_LABEL, let_shrink
+from napari_srgan.plugin.controls import NO_LABEL, let_shrink, text_line
 from napari_srgan.plugin.train.trainings import RECIPES
 from napari_srgan.store.registry import DEFAULT_MODEL, list_models
 
@@ -116,19 +114,8 @@ class Watch(Container[Widget]):
         buttons.extend([self.pause, self.resume, self.finish, self.discard])
         bar = ProgressBar(name="progress", max=STEPS)
         bar.native.setTextVisible(False)
-        self.extend([text("state"), bar, buttons, text("figures"), text("warnings")])
+        self.extend([text_line("state"), bar, buttons, text_line("figures"), text_line("warnings")])
         self.buttons = buttons
-
-
-def text(name: str, value: str = "") -> Label:
-    """Return lines of text that are wrapped, and shown as they are."""
-    label = Label(name=name, value=value)
-    label.native.setWordWrap(True)
-    label.native.setTextFormat(Qt.TextFormat.PlainText)
-    label.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-    label.native.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-    label.native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
 
 
 def _layers(name: str, tooltip: str) -> Select:

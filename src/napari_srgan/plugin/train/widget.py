@@ -14,9 +14,9 @@ from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QFrame, QMessageBox, QScrollArea, QVBoxLayout, QWidget
 
-from napari_srgan.plugin.controls import let_shrink, show_text
+from napari_srgan.plugin.controls import let_shrink, show_text, text_line
 from napari_srgan.plugin.preferences import preferred_cache, preferred_choices
-from napari_srgan.plugin.train.controls import LAYERS, OWN, Setup, text
+from napari_srgan.plugin.train.controls import LAYERS, OWN, Setup
 from napari_srgan.plugin.train.images import pair_folders, write_layers
 from napari_srgan.plugin.train.pictures import Picture
 from napari_srgan.plugin.train.trainings import (
@@ -59,7 +59,7 @@ class Train(QWidget):
         self.cache = cache_folder(preferred_cache())
         recall_own_models(self.cache)
         self.chosen = ComboBox(name="training", label="Training", choices=self._names)
-        self.setup, self.problem = Setup(), text("problem")
+        self.setup, self.problem = Setup(), text_line("problem")
         self.example = Picture("Originals, and the low-resolution images that are trained on")
         self.watching = Watching()
         self._lay_out()
