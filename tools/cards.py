@@ -8,9 +8,9 @@ Set14 below BENCHMARKS, and writes: in the registry digest, size and metrics; in
 their spread by a law, how true that is there; in the README the table of models; in
 `docs/comparison.md` papers' tables, what is measured beside their figures. In Markdown these stand
 between `measured` marks. With --only these models alone are measured, and the others' scores in the
-tables are the registry's. With --check nothing is written: each number that differs is named, and
-the exit status is then 1. A number agrees within one unit of the last digit that the tables show,
-for processors round differently.
+tables are the registry's: rounded twice, so that a last digit may be one off. With --check nothing
+is written: each number that differs is named, and the exit status is then 1. A number agrees within
+one unit of the last digit that the tables show, for processors round differently.
 
 LPIPS and DISTS look through AlexNet and VGG16, whose weights are found where `evaluate` finds them,
 or in a folder. Without them nothing is filled in; a check leaves those columns as they are.
