@@ -80,8 +80,9 @@ def test_what_cannot_be_removed_stays_and_is_no_error(tmp_path, monkeypatch):
             raise PermissionError(13, "Permission denied")
         unlink(path)
 
-    monkeypatch.setattr(Path, "unlink", refuse)
-    remove_locked(folder, lock)
+    with monkeypatch.context() as refusing:
+        refusing.setattr(Path, "unlink", refuse)
+        remove_locked(folder, lock)
 
     assert [file.name for file in folder.iterdir()] == ["kept"]
 
