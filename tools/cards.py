@@ -146,6 +146,7 @@ def run(
     registry, readme = root / "weights" / "registry.json", root / "README.md"
     shipped = load_shipped(read_entries(registry), registry.parent)
     measured = _chosen(shipped, only)
+    known = _known([one for one in shipped if one not in measured])
     comparison = root / "docs" / "comparison.md"
     expected = {registry.with_name(f"{one.name}.md"): one.parts for one in measured}
     expected |= {readme: 1, comparison: 2}
@@ -154,7 +155,7 @@ def run(
     data_sets = find_benchmarks(benchmarks)
     results = measure(measured, data_sets, dict(FURTHER) | measures_of(distances))
     print(as_table(results))
-    results = _completed(results, shipped, measured)
+    results = {data_set: means | known[data_set] for data_set, means in results.items()}
     tables = [as_markdown(table, results) for table in (TABLE_2, EDSR_TABLE_3)]
     print("\n" + "\n".join(tables))
 
@@ -183,16 +184,13 @@ def _chosen(shipped: Sequence[Shipped], only: Collection[str]) -> list[Shipped]:
     return [one for one in shipped if not only or one.name in only]
 
 
-def _completed(
-    results: Results, shipped: Sequence[Shipped], measured: Collection[Shipped]
-) -> Results:
-    """Return the results with those of the registry for models that were not measured."""
-    others = [one for one in shipped if one not in measured]
+def _known(others: Sequence[Shipped]) -> Results:
+    """Return the scores that the registry has of models."""
     if missing := [one.name for one in others if not set(DATA_SETS) <= set(one.entry["metrics"])]:
         raise ValueError(f"The registry has no scores of {', '.join(missing)}: measure them, too.")
     return {
-        data_set: dict(means) | {one.name: one.entry["metrics"][data_set] for one in others}
-        for data_set, means in results.items()
+        data_set: {one.name: one.entry["metrics"][data_set] for one in others}
+        for data_set in DATA_SETS
     }
 
 
