@@ -606,7 +606,7 @@ def test_a_folder_taken_away_before_it_was_locked_is_made_again(cache, monkeypat
             shutil.rmtree(path.parent)
         return take_lock(path)
 
-    monkeypatch.setattr("napari_srgan.store.part_folders.take_lock", unlucky_at_first)
+    monkeypatch.setattr("napari_srgan.files.locks.take_lock", unlucky_at_first)
     with part_folder(cache) as folder:
         assert folder == made[-1]
         assert folder.is_dir()
@@ -637,7 +637,7 @@ def test_where_there_are_no_locks_files_are_fetched_and_nothing_else_is_touched(
     def no_locks(path):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr("napari_srgan.store.part_folders.take_lock", no_locks)
+    monkeypatch.setattr("napari_srgan.files.locks.take_lock", no_locks)
     path = store.locate(weights_at(server.url("/good", Reply())), cache=cache)
 
     assert left_in(cache) == [".fetching-anothers", "lock", path.name]

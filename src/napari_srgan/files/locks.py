@@ -10,6 +10,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
+_LOCK = "lock"  # the file that a folder is locked by
+
 
 def take_lock(path: Path) -> IO[bytes] | None:
     """Lock a file, and return what holds the lock until it is closed or the process dies.
@@ -42,6 +44,19 @@ def take_lock(path: Path) -> IO[bytes] | None:
         return file
 
 
+def lock_folder(folder: Path) -> IO[bytes] | None:
+    """Lock a folder by a file in it, which is made where it is missing; else as `take_lock`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is not there, or is being removed.
+    """
+    file = folder / _LOCK
+    file.touch()
+    return take_lock(file)
+
+
 def remove_locked(folder: Path, lock: IO[bytes]) -> None:
     """Remove a folder that holds a lock's file, as far as that can be done, and give up the lock.
 
@@ -52,9 +67,9 @@ def remove_locked(folder: Path, lock: IO[bytes]) -> None:
     folder : Path
         The folder.
     lock : IO
-        What `take_lock` gave for a file right in it.
+        What `lock_folder` gave for it.
     """
-    file = Path(lock.name)
+    file = folder / _LOCK
     with lock:
         for path in folder.glob("*"):  # none where there is no folder any more
             if path != file:

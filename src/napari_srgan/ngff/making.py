@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from napari_srgan.files.locks import remove_locked, take_lock
+from napari_srgan.files.locks import lock_folder, remove_locked
 
 
 class Making:
@@ -91,10 +91,8 @@ def made_whole(target: Path, job: Mapping[str, Any]) -> Iterator[Making]:
 def _lock_of(folder: Path) -> IO[bytes] | None:
     """Make the folder and lock it; None if another process has it, or is just removing it."""
     folder.mkdir(exist_ok=True)
-    file = folder / "lock"
     try:
-        file.touch()
-        return take_lock(file)
+        return lock_folder(folder)
     except FileNotFoundError:
         return None
 

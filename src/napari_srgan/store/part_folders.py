@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from napari_srgan.files.locks import remove_locked, take_lock
+from napari_srgan.files.locks import lock_folder, remove_locked
 
 _PREFIX = ".fetching-"
-_LOCK = "lock"  # a file in the folder that is locked for as long as its process lives
 _MOST_TRIES = 10
 
 logger = logging.getLogger(__name__)
@@ -46,10 +45,8 @@ def _new_folder(parent: Path) -> tuple[Path, IO[bytes] | None]:
     """Make a folder and lock it, again where another process took it for a dead one's meanwhile."""
     for _ in range(_MOST_TRIES):
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=_PREFIX))
-        file = folder / _LOCK
         try:
-            file.touch()
-            lock = take_lock(file)
+            lock = lock_folder(folder)
         except FileNotFoundError:
             continue
         except OSError as error:  # it has no locks, so nobody will take the folder for a dead one's
@@ -63,11 +60,9 @@ def _new_folder(parent: Path) -> tuple[Path, IO[bytes] | None]:
 def _remove_dead(parent: Path) -> None:
     """Remove the folders whose lock nobody holds."""
     for folder in parent.glob(f"{_PREFIX}*"):
-        file = folder / _LOCK
         try:
             # One without a lock is dead, or was made this moment: whoever locks it first has it.
-            file.touch()
-            lock = take_lock(file)
+            lock = lock_folder(folder)
         except FileNotFoundError:  # removed meanwhile
             continue
         except OSError as error:  # another user's, or no locks there: nothing is known
